@@ -1,0 +1,54 @@
+package lanes
+
+import (
+	"context"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Source is one queue as the engine sees it: a JetStream durable consumer, an SQS queue, a Lambda batch.
+// The engine calls Fetch from one goroutine, Settle and Extend from others; each call is one batch.
+type Source interface {
+	// Fetch waits until there is at least one delivery or ctx ends, and returns at most limit of them in the
+	// queue's order. On an error the engine waits with a growing, jittered delay and calls again.
+	Fetch(ctx context.Context, limit int) ([]Delivery, error)
+	// Settle ends leases. It returns one error per entry, nil for those that took effect, or a slice of
+	// length zero when all did. A failed entry is settled again.
+	Settle(ctx context.Context, batch []Settlement) []error
+	// Extend renews the leases of what still runs or waits. A failed entry is extended again at the next turn.
+	Extend(ctx context.Context, batch []Receipt) []error
+}
+
+// Rereader is a Source whose queue keeps a body until it is acknowledged, so that the engine may drop the bodies
+// of a lane that has to wait and read them again when its turn comes.
+type Rereader interface {
+	Reread(ctx context.Context, receipt Receipt) (*message.Message, error)
+}
+
+// Receipt names one delivery to its source. It is opaque to the engine and small: a waiting lane holds many.
+type Receipt any
+
+// Delivery is one received message with its lease.
+type Delivery struct {
+	Message *message.Message
+	Receipt Receipt
+	Key     string // lane: one delivery of a key is handled at a time
+	Size    int    // bytes held in memory by the message
+}
+
+// Action is what happens to a delivery when its lease ends.
+type Action int
+
+// The actions of a settlement.
+const (
+	Ack   Action = iota // handled; the queue forgets it
+	Delay               // handed back; visible again after Settlement.After (zero: at once)
+)
+
+// Settlement ends one lease.
+type Settlement struct {
+	Receipt Receipt
+	Action  Action
+	After   time.Duration
+}

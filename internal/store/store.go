@@ -1,0 +1,81 @@
+// Package store names what the stores keep and the errors they answer with. The consumers say which methods they need;
+// internal/sqlite and its siblings implement them, and internal/conformance holds the suite that each must pass.
+package store
+
+import (
+	"errors"
+	"time"
+
+	"github.com/livepipe/livepipe/messages"
+)
+
+// The errors of every store. An outage is messages.Unavailable.
+var (
+	// ErrUnknownChat says that no message of the chat is stored.
+	ErrUnknownChat = errors.New("unknown chat")
+	// ErrUnknownMedia says that no media with the id is stored.
+	ErrUnknownMedia = errors.New("unknown media")
+	// ErrUnknownAccount says that the tenant has no account.
+	ErrUnknownAccount = errors.New("unknown account")
+)
+
+// Entry is one message of a chat's history with what is known about it by now.
+type Entry struct {
+	messages.Message
+	Status messages.Status // highest delivery status reported; empty when none was
+	Media  *Media          // for an upload: its state, nil until the media worker has decided
+}
+
+// Query asks for the newest Limit messages with From <= created_at <= To (a zero time is an open end) that stand before
+// the cursor Before (zero: from the newest on).
+type Query struct {
+	Chat     messages.Chat
+	From, To time.Time
+	Limit    int
+	Before   Cursor
+}
+
+// Cursor is a place in a chat's order: created_at in microseconds, ties by arrival.
+type Cursor struct {
+	CreatedAt int64 // Unix microseconds
+	Arrival   int64
+}
+
+// IsZero reports whether the cursor names no place.
+func (c Cursor) IsZero() bool { return c == Cursor{} }
+
+// Page answers a Query: entries in ascending order, the exact number of messages in the whole window, and where the
+// next older page starts (zero when there is none).
+type Page struct {
+	Entries []Entry
+	Total   int64
+	Next    Cursor
+}
+
+// MediaState is where an upload stands.
+type MediaState string
+
+// The states of an upload. Until the media worker has decided there is no Media at all, only the pending blob.
+const (
+	MediaReleased MediaState = "released"
+	MediaRejected MediaState = "rejected"
+)
+
+// Media is what the media worker decided about an upload. File describes the file to serve: its size and type are those
+// after cleaning.
+type Media struct {
+	Chat         messages.Chat
+	File         messages.File
+	State        MediaState
+	Reason       string // why it was rejected; a word of a closed set
+	ETag         string // SHA-256 of the released bytes, lower-case hexadecimal
+	HasThumbnail bool
+	DecidedAt    time.Time
+}
+
+// Account is a tenant that may call. Token hashes are SHA-256 sums; no token is ever stored.
+type Account struct {
+	messages.Tenant
+	CreatedAt time.Time
+	Tokens    [][32]byte
+}

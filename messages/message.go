@@ -1,0 +1,63 @@
+package messages
+
+import (
+	"fmt"
+	"time"
+)
+
+// The types of a message. A channel may hand on others; they are kept as they are.
+const (
+	MessageText = "text"
+	MessageFile = "file"
+)
+
+// Message is one entry of a conversation. Text is nil where the type has none. CreatedAt is RFC 3339 as the provider
+// sent it, so that history gives back the very same string.
+type Message struct {
+	ID        string  `json:"id"`
+	Type      string  `json:"type"`
+	Text      *string `json:"text,omitzero"`
+	File      *File   `json:"file,omitzero"`
+	Author    Author  `json:"author"`
+	CreatedAt string  `json:"created_at"`
+}
+
+// Author wrote a message. Type is a word such as "visitor" or "agent".
+type Author struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+}
+
+// Visitor is what the provider says about the person who writes. It is personal data: it never reaches a log.
+type Visitor struct {
+	ID    string `json:"id"`
+	Name  string `json:"name,omitzero"`
+	Email string `json:"email,omitzero"`
+}
+
+// File describes an upload. Size is in bytes; ContentType was found by looking at the bytes, never taken from the sender.
+type File struct {
+	ID          string `json:"id"`
+	Name        string `json:"filename"`
+	ContentType string `json:"content_type"`
+	Size        int64  `json:"size"`
+	Extension   string `json:"extension"` // with its dot, such as ".png"
+}
+
+// PendingKey is where the bytes of an upload wait in the blob store until the media worker has looked at them.
+func PendingKey(mediaID string) string { return "pending/" + mediaID }
+
+// ReleasedKey is where the cleaned file of an upload stands.
+func ReleasedKey(mediaID string) string { return "released/" + mediaID }
+
+// ThumbnailKey is where the thumbnail of an upload stands.
+func ThumbnailKey(mediaID string) string { return "thumbnails/" + mediaID }
+
+// ParseTime reads an RFC 3339 time, any offset, any number of fractional digits.
+func ParseTime(s string) (time.Time, error) {
+	var t time.Time
+	if err := t.UnmarshalText([]byte(s)); err != nil { // stricter than time.Parse: RFC 3339, section 5.6, to the letter
+		return time.Time{}, fmt.Errorf("not an RFC 3339 time")
+	}
+	return t, nil
+}
