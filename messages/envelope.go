@@ -29,7 +29,7 @@ type Envelope struct {
 
 // Seal puts an event into its envelope. The time is when livepipe took the event on, in UTC with milliseconds.
 func Seal(e Event, at time.Time, traceParent string) (Envelope, error) {
-	data, err := json.Marshal(e)
+	data, err := json.Marshal(e, json.Deterministic(true)) // maps too: the wire form is pinned
 	if err != nil {
 		return Envelope{}, fmt.Errorf("encode %s: %w", e.Type(), err)
 	}

@@ -1,7 +1,8 @@
 package messages
 
 import (
-	"fmt"
+	"errors"
+	"strings"
 	"time"
 )
 
@@ -56,8 +57,9 @@ func ThumbnailKey(mediaID string) string { return "thumbnails/" + mediaID }
 // ParseTime reads an RFC 3339 time, any offset, any number of fractional digits.
 func ParseTime(s string) (time.Time, error) {
 	var t time.Time
-	if err := t.UnmarshalText([]byte(s)); err != nil { // stricter than time.Parse: RFC 3339, section 5.6, to the letter
-		return time.Time{}, fmt.Errorf("not an RFC 3339 time")
+	// UnmarshalText is stricter than time.Parse, but both take a comma for the point, which RFC 3339, section 5.6, does not.
+	if err := t.UnmarshalText([]byte(s)); err != nil || strings.Contains(s, ",") {
+		return time.Time{}, errors.New("not an RFC 3339 time")
 	}
 	return t, nil
 }
