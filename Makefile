@@ -1,0 +1,60 @@
+# livepipe: `make` lists the targets. Go and make are all that run, build, test and bench need.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOLANGCI := bin/golangci-lint-v2.15.0
+FUZZTIME ?= 5s
+
+.PHONY: help run build test check fmt lint vet race fuzz bench kill-test clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build and run everything in one process on 127.0.0.1:8080, data under ./data
+	@exec bin/livepipe serve
+
+build: ## bin/livepipe, static, version stamped
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/livepipe ./cmd/livepipe
+
+test: ## every test that needs only Go and make, the kill tests included
+	CGO_ENABLED=0 go test -timeout 20m ./...
+
+check: fmt lint vet race fuzz ## what must hold before a commit lands: format, lint, vet, -race (needs gcc), short fuzz
+
+fmt: $(GOLANGCI) ## fail when a file is not formatted
+	$(GOLANGCI) fmt --diff
+
+lint: $(GOLANGCI) ## golangci-lint, the dependency rules included
+	$(GOLANGCI) run
+
+vet: ## go vet
+	go vet ./...
+
+race: ## the same tests with the race detector (needs gcc)
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
+
+fuzz: ## every fuzz target for FUZZTIME (default 5s)
+	@go list -f '{{.ImportPath}} {{join .TestGoFiles " "}} {{join .XTestGoFiles " "}} {{.Dir}}' ./... | while read -r pkg rest; do \
+		dir=$${rest##* }; \
+		for target in $$(cat $$dir/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
+			echo "fuzz $$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+kill-test: ## the long kill test: KILLS=200 by default
+	KILLS=$${KILLS:-200} CGO_ENABLED=0 go test -count=1 -timeout 120m -run Kill -v ./test/
+
+bench: ## the numbers of docs/benchmarks.md, printed as ratios of one run
+	CGO_ENABLED=0 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench/
+
+clean: ## remove what build made; the data stays
+	rm -rf bin
+
+$(GOLANGCI):
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	@mv bin/golangci-lint $@
