@@ -8,7 +8,9 @@ import (
 
 func TestEventIDDependsOnWhatTheProviderCallsTheEvent(t *testing.T) {
 	base := origin()
-	id := func(o messages.Origin, typ messages.Type, parts ...string) string { return messages.EventID(o, typ, parts...) }
+	id := func(o messages.Origin, typ messages.Type, parts ...string) string {
+		return messages.EventID(o, typ, parts...)
+	}
 	first := id(base, messages.TypeMessageReceived, "chat", "msg")
 	if want := "evt_"; len(first) != len(want)+32 || first[:4] != want {
 		t.Fatalf("id %q, want evt_ and 32 characters (160 bits)", first)
