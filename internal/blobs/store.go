@@ -1,0 +1,162 @@
+// Package blobs keeps the bytes of uploads: a directory today, any bucket that gocloud.dev/blob opens by the same Open.
+// What a call has put is on disk when the call returns. The package imports messages and no other room.
+package blobs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// ErrNotFound says that no blob stands under the key.
+var ErrNotFound = errors.New("blob not found")
+
+const (
+	// copyBuffer is what one Put or copy holds: 64 uploads at once are 64 x 64 KiB = 4 MiB, where gocloud's own copying
+	// would hold 1 MiB each.
+	copyBuffer = 64 << 10
+	// maxRecord bounds what PutNew reads back: records are a few hundred bytes.
+	maxRecord = 1 << 20
+	// probeKey is written and deleted by Health; one fixed key, so that a crash leaves one file at most.
+	probeKey = "health/probe"
+)
+
+// Store keeps blobs under keys. Its methods may be called from many goroutines. Outages are messages.Unavailable; the
+// end of the caller's context and a failing source are not.
+type Store struct {
+	bucket *blob.Bucket
+	dir    *directory // nil for a bucket that is durable by itself
+}
+
+// Open opens the store that a URL names: file:///dir or a plain directory, which is made (mode 0700) if it is missing;
+// any other scheme must have been registered with gocloud.dev/blob.
+func Open(ctx context.Context, url string) (*Store, error) {
+	path, ok, err := directoryPath(url)
+	if err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
+	}
+	if ok {
+		return openDirectory(path)
+	}
+	bucket, err := blob.OpenBucket(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
+	}
+	return &Store{bucket: bucket}, nil
+}
+
+// Close releases the store. Readers that are still open may fail afterwards.
+func (s *Store) Close() error {
+	if err := s.bucket.Close(); err != nil {
+		return fmt.Errorf("close blob store: %w", err)
+	}
+	return nil
+}
+
+// Put writes all of r under the key, in place of what was there. It holds 64 KiB, whatever the size. When it returns
+// nil the blob survives a power cut; when it fails or its context ends, nothing can be read under a new key.
+func (s *Store) Put(ctx context.Context, key string, r io.Reader, contentType string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if s.dir != nil {
+		return failed(ctx, "put", key, s.dir.put(ctx, key, r, contentType))
+	}
+	opts := &blob.WriterOptions{ContentType: contentType}
+	return failed(ctx, "put", key, write(ctx, s.bucket, key, r, opts))
+}
+
+// PutNew writes the value under the key if nothing is there. Otherwise it returns what is there, with created false.
+// Of concurrent callers, in any number of processes, exactly one creates. Either answer is about a blob that survives a
+// power cut.
+func (s *Store) PutNew(ctx context.Context, key string, value []byte) (existing []byte, created bool, err error) {
+	if err := checkKey(key); err != nil {
+		return nil, false, err
+	}
+	for ctx.Err() == nil {
+		created, err = s.create(ctx, key, value)
+		if err != nil || created {
+			return nil, created, failed(ctx, "create", key, err)
+		}
+		existing, err = s.record(ctx, key)
+		if errors.Is(err, ErrNotFound) {
+			continue // deleted between the two steps
+		}
+		return existing, false, err
+	}
+	return nil, false, failed(ctx, "create", key, ctx.Err())
+}
+
+func (s *Store) create(ctx context.Context, key string, value []byte) (bool, error) {
+	if s.dir != nil {
+		return s.dir.create(ctx, key, value)
+	}
+	opts := &blob.WriterOptions{ContentType: "application/octet-stream", IfNotExist: true}
+	err := write(ctx, s.bucket, key, bytes.NewReader(value), opts)
+	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (s *Store) record(ctx context.Context, key string) ([]byte, error) {
+	r, err := s.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if r.Size() > maxRecord {
+		return nil, fmt.Errorf("read blob under %s: %d bytes are no record", prefix(key), r.Size())
+	}
+	return io.ReadAll(r)
+}
+
+// Get opens the blob for reading. The reader lives as long as ctx. ErrNotFound if there is none.
+func (s *Store) Get(ctx context.Context, key string) (*Reader, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, failed(ctx, "get", key, err)
+	}
+	return &Reader{ctx: ctx, key: key, r: r}, nil
+}
+
+// Exists reports whether a blob stands under the key.
+func (s *Store) Exists(ctx context.Context, key string) (bool, error) {
+	if err := checkKey(key); err != nil {
+		return false, err
+	}
+	ok, err := s.bucket.Exists(ctx, key)
+	return ok, failed(ctx, "look for", key, err)
+}
+
+// Delete removes the blob. It is no error if there is none. A power cut may bring a deleted blob back.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	err := s.bucket.Delete(ctx, key)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return nil
+	}
+	return failed(ctx, "delete", key, err)
+}
+
+// Health really puts (with every fsync) and deletes a probe, so that a full or read-only disk shows.
+func (s *Store) Health(ctx context.Context) error {
+	if err := s.Put(ctx, probeKey, strings.NewReader("livepipe"), "text/plain"); err != nil {
+		return fmt.Errorf("probe blob store: %w", err)
+	}
+	if err := s.Delete(ctx, probeKey); err != nil {
+		return fmt.Errorf("probe blob store: %w", err)
+	}
+	return nil
+}

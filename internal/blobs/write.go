@@ -1,0 +1,65 @@
+package blobs
+
+import (
+	"context"
+	"io"
+
+	"gocloud.dev/blob"
+)
+
+// write copies r into a new blob of the bucket. On any failure the context of the writer ends before it is closed,
+// which is gocloud's way to leave no blob behind.
+func write(ctx context.Context, b *blob.Bucket, key string, r io.Reader, opts *blob.WriterOptions) error {
+	return writeThen(ctx, b, key, r, opts, func() error { return nil })
+}
+
+// writeThen is write with a last step between the last byte and the moment at which the blob gets its name.
+func writeThen(ctx context.Context, b *blob.Bucket, key string, r io.Reader, opts *blob.WriterOptions, last func() error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if opts.ContentType == "" {
+		opts.ContentType = "application/octet-stream" // else gocloud sniffs, and opens the file late
+	}
+	w, err := b.NewWriter(ctx, key, opts)
+	if err != nil {
+		return err
+	}
+	if err = copyBounded(ctx, w, r); err == nil {
+		err = last()
+	}
+	if err != nil {
+		cancel()
+		w.Close() // its error is the cancellation
+		return err
+	}
+	return w.Close()
+}
+
+// copyBounded copies through one small buffer; the ReadFrom and WriteTo of gocloud would take 1 MiB each.
+func copyBounded(ctx context.Context, w io.Writer, r io.Reader) error {
+	buf := make([]byte, copyBuffer)
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, &source{ctx: ctx, r: r}, buf)
+	return err
+}
+
+// source marks the errors of the caller's reader, which are no outage of ours, and ends with the context.
+type source struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = &sourceError{err}
+	}
+	return n, err
+}
+
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return "read source: " + e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
