@@ -1,0 +1,102 @@
+package router
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/internal/lanes"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// The metadata of a dead letter, beside the type and the lane that every message has. With the id that the transport
+// adds these are nine, and SQS takes ten.
+const (
+	DeadReason   = "reason"    // a word of messages.Reasons
+	DeadWorker   = "worker"    // whose queue it comes from
+	DeadEventID  = "event_id"  // of the event, or of the bus message when that did not decode
+	DeadAttempts = "attempts"  // counted attempts, decimal
+	DeadFailedAt = "failed_at" // RFC 3339, UTC
+	DeadDetail   = "detail"    // what went wrong, without anything that a person wrote
+)
+
+// deadLetter turns the handler's error into what becomes of the message: nil acknowledges it, an error hands it back to
+// the engine, which was told why. It is the one place where a handler's error is logged.
+func (w *worker) deadLetter(next message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) ([]*message.Message, error) {
+		_, err := next(msg)
+		ctx := msg.Context()
+		d := deliveryOf(ctx)
+		attempt := lanes.Attempt(ctx)
+		d.verdict = judge(ctx, err, attempt, w.maxAttempts)
+		if d.verdict.outcome == deadLetter {
+			if publishErr := w.setAside(msg, d, attempt, err); publishErr != nil {
+				// Not set aside is not handled: back to the queue, as an outage, so that it is neither lost nor counted.
+				d.verdict = verdict{outcome: unavailable}
+				err = messages.Unavailable(publishErr)
+			}
+		}
+		w.tell(msg, d, attempt, err)
+		switch d.verdict.outcome {
+		case handled, deadLetter:
+			return nil, nil
+		case interrupted:
+			err = messages.Postpone(0, err) // the stop is not the message's fault
+		}
+		lanes.Fail(ctx, err)
+		return nil, err
+	}
+}
+
+// setAside publishes the original message with the reason why. Foreign metadata stays behind: nothing is known about it.
+func (w *worker) setAside(msg *message.Message, d *delivery, attempt int, cause error) error {
+	dead := message.NewMessage(msg.UUID, msg.Payload)
+	dead.SetContext(msg.Context())
+	dead.Metadata = message.Metadata{
+		bus.MetadataType: msg.Metadata.Get(bus.MetadataType),
+		bus.MetadataLane: msg.Metadata.Get(bus.MetadataLane),
+		DeadReason:       d.verdict.reason,
+		DeadWorker:       w.name,
+		DeadEventID:      eventID(msg, d),
+		DeadAttempts:     strconv.Itoa(attempt),
+		DeadFailedAt:     w.now().UTC().Format(time.RFC3339),
+		DeadDetail:       describe(cause),
+	}
+	if err := w.deadLetters.Publish(w.name, dead); err != nil {
+		return fmt.Errorf("publish dead letter: %w", err)
+	}
+	return nil
+}
+
+func eventID(msg *message.Message, d *delivery) string {
+	if d.decodeErr != nil {
+		return msg.UUID
+	}
+	return d.env.ID
+}
+
+// tell logs a failure with ids and words of closed sets only.
+func (w *worker) tell(msg *message.Message, d *delivery, attempt int, err error) {
+	level, text := slog.LevelWarn, "event failed and comes again"
+	switch d.verdict.outcome {
+	case handled:
+		return
+	case deadLetter:
+		level, text = slog.LevelError, "event set aside as a dead letter"
+	case postponed, interrupted: // ordinary while a destination is down or the process stops
+		level, text = slog.LevelDebug, "event handed back"
+	}
+	w.log.LogAttrs(msg.Context(), level, text,
+		slog.String("event_id", eventID(msg, d)),
+		slog.String("event_type", string(d.env.Type)),
+		slog.String("worker", w.name),
+		slog.Int("attempt", attempt),
+		slog.String("outcome", string(d.verdict.outcome)),
+		slog.String("reason", d.verdict.reason),
+		slog.String("detail", describe(err)),
+	)
+}

@@ -1,0 +1,181 @@
+package router
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/internal/lanes"
+	"github.com/livepipe/livepipe/messages"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const secretText = "my card is 4111 1111"
+
+// received is an event whose text must never be seen outside of a handler.
+func received(t *testing.T, id string) *message.Message {
+	t.Helper()
+	text := secretText
+	env, err := messages.Seal(messages.MessageReceived{
+		Origin:  messages.Origin{Channel: "livechat", Chat: messages.Chat{Tenant: messages.Tenant{Org: "o", LiveChat: "l"}, ChatID: id}},
+		Message: messages.Message{ID: id, Type: messages.MessageText, Text: &text, CreatedAt: "2026-01-02T03:04:05Z"},
+	}, time.Now(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := bus.Marshal(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return msg
+}
+
+// queue is a source that holds what a test puts in and remembers how the leases ended.
+type queue struct {
+	mu      sync.Mutex
+	pending []lanes.Delivery
+	acked   int
+	added   chan struct{}
+}
+
+func (q *queue) put(msgs ...*message.Message) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, msg := range msgs {
+		q.pending = append(q.pending, lanes.Delivery{Message: msg, Receipt: msg.UUID, Key: msg.UUID, Size: len(msg.Payload)})
+	}
+	select {
+	case q.added <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error) {
+	for {
+		q.mu.Lock()
+		n := min(limit, len(q.pending))
+		batch := q.pending[:n:n]
+		q.pending = q.pending[n:]
+		q.mu.Unlock()
+		if n > 0 {
+			return batch, nil
+		}
+		select {
+		case <-q.added:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (q *queue) Settle(_ context.Context, batch []lanes.Settlement) []error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range batch {
+		if s.Action == lanes.Ack {
+			q.acked++
+		}
+	}
+	return nil
+}
+
+func (q *queue) Extend(context.Context, []lanes.Receipt) []error { return nil }
+
+func (q *queue) acks() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.acked
+}
+
+// graveyard is a dead-letter publisher that fails as often as it is told to.
+type graveyard struct {
+	mu    sync.Mutex
+	fails int
+	tried int
+	dead  map[string][]*message.Message
+}
+
+func (g *graveyard) Publish(topic string, msgs ...*message.Message) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.tried++; g.tried <= g.fails {
+		return errors.New("broker says no: " + secretText)
+	}
+	if g.dead == nil {
+		g.dead = map[string][]*message.Message{}
+	}
+	g.dead[topic] = append(g.dead[topic], msgs...)
+	return nil
+}
+
+func (g *graveyard) Close() error { return nil }
+
+// bench is a router with one history worker on the engine, in virtual time.
+type bench struct {
+	queue   *queue
+	dead    *graveyard
+	log     *bytes.Buffer
+	metrics *prometheus.Registry
+	router  *Router
+	runs    int
+}
+
+// work runs a history worker whose message handler is handle, lets test feed it, and stops everything in the order that
+// an application uses.
+func work(t *testing.T, handle func(ctx context.Context, b *bench) error, test func(b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{
+			queue: &queue{added: make(chan struct{}, 1)}, dead: &graveyard{}, log: &bytes.Buffer{}, metrics: prometheus.NewRegistry(),
+		}
+		log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		open := func(context.Context, string) (lanes.Source, error) { return b.queue, nil }
+		engine, err := lanes.New(lanes.Config{}, open, log, lanes.NewMetrics(prometheus.NewRegistry()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.router, err = New(Config{
+			Workers: []Worker{{
+				Binding: Table()[0], Subscriber: engine,
+				Routes: []Route{
+					On(func(ctx context.Context, _ messages.Envelope, _ messages.MessageReceived) error {
+						b.runs++
+						return handle(ctx, b)
+					}),
+					On(func(context.Context, messages.Envelope, messages.MediaUploaded) error { return nil }),
+				},
+			}},
+			DeadLetters: b.dead, Logger: log, Metrics: b.metrics,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- b.router.Run(t.Context()) }()
+		<-b.router.Running()
+
+		test(b)
+
+		b.router.Drain()
+		if err := engine.Close(); err != nil {
+			t.Errorf("stop engine: %v", err)
+		}
+		if err := b.router.Close(); err != nil {
+			t.Errorf("close router: %v", err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+}

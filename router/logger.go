@@ -1,0 +1,53 @@
+package router
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/ThreeDotsLabs/watermill"
+)
+
+// Logger lets Watermill speak through slog, without the texts of errors and without payloads, which may hold what
+// somebody wrote. Watermill's information is debugging to us.
+func Logger(log *slog.Logger) watermill.LoggerAdapter { return quiet{log: log} }
+
+type quiet struct{ log *slog.Logger }
+
+// kept names the fields of Watermill that hold ids and names only, and what we call them.
+var kept = map[string]string{"message_uuid": "event_id", "handler_name": "worker", "topic": "topic", "count": "count"}
+
+// Error implements watermill.LoggerAdapter.
+func (q quiet) Error(msg string, err error, fields watermill.LogFields) {
+	if msg == "Handler returned error" { // already told by the dead-letter middleware
+		return
+	}
+	msg, _, _ = strings.Cut(msg, " Stack: ")
+	q.log.Warn("watermill: "+msg, append(attrs(fields), "error_type", fmt.Sprintf("%T", err))...)
+}
+
+// Info implements watermill.LoggerAdapter.
+func (q quiet) Info(msg string, fields watermill.LogFields) { q.Debug(msg, fields) }
+
+// Debug implements watermill.LoggerAdapter.
+func (q quiet) Debug(msg string, fields watermill.LogFields) {
+	q.log.Debug("watermill: "+msg, attrs(fields)...)
+}
+
+// Trace implements watermill.LoggerAdapter. It is told twice for every message, so it goes nowhere.
+func (q quiet) Trace(string, watermill.LogFields) {}
+
+// With implements watermill.LoggerAdapter.
+func (q quiet) With(fields watermill.LogFields) watermill.LoggerAdapter {
+	return quiet{log: q.log.With(attrs(fields)...)}
+}
+
+func attrs(fields watermill.LogFields) []any {
+	var out []any
+	for theirs, ours := range kept {
+		if v, ok := fields[theirs]; ok {
+			out = append(out, ours, v)
+		}
+	}
+	return out
+}
