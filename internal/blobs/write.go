@@ -29,7 +29,7 @@ func writeThen(ctx context.Context, b *blob.Bucket, key string, r io.Reader, opt
 	}
 	if err != nil {
 		cancel()
-		w.Close() // its error is the cancellation
+		_ = w.Close() // its error is the cancellation
 		return err
 	}
 	return w.Close()

@@ -1,0 +1,166 @@
+package blobs_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "gocloud.dev/blob/memblob" // a bucket that is no directory: the way that S3 goes
+
+	"github.com/livepipe/livepipe/internal/blobs"
+	"github.com/livepipe/livepipe/internal/conformance"
+	"github.com/livepipe/livepipe/messages"
+)
+
+func TestDirectory(t *testing.T) {
+	conformance.Blobs(t, func(t *testing.T) *blobs.Store {
+		return open(t, "file://"+filepath.Join(t.TempDir(), "not", "there", "yet"))
+	})
+}
+
+func TestOtherBucket(t *testing.T) {
+	conformance.Blobs(t, func(t *testing.T) *blobs.Store { return open(t, "mem://") })
+}
+
+// TestPutNewBetweenProcesses uses two stores on one directory, which share nothing in memory.
+func TestPutNewBetweenProcesses(t *testing.T) {
+	dir := t.TempDir()
+	stores := []*blobs.Store{open(t, dir), open(t, dir)}
+	for range 50 {
+		created := make([]bool, len(stores))
+		var wg sync.WaitGroup
+		for i, s := range stores {
+			wg.Go(func() {
+				var err error
+				if _, created[i], err = s.PutNew(t.Context(), "idempotency/a", []byte("record")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if created[0] == created[1] {
+			t.Fatalf("created by %v, want exactly one", created)
+		}
+		if err := stores[0].Delete(t.Context(), "idempotency/a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOpenRefusesOtherURLs(t *testing.T) {
+	for _, url := range []string{"", "file://host/dir", "file:///dir?metadata=", "nothing://here"} {
+		if s, err := blobs.Open(t.Context(), url); err == nil {
+			s.Close()
+			t.Errorf("Open(%q) succeeded", url)
+		}
+	}
+}
+
+// TestReopen shows that nothing but the blobs themselves is kept, in directories that only the owner reads.
+func TestReopen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "blobs")
+	if err := open(t, dir).Put(t.Context(), "pending/media_a", strings.NewReader("bytes"), "image/png"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := open(t, dir).Get(t.Context(), "pending/media_a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if b, err := io.ReadAll(r); string(b) != "bytes" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+	files := 0
+	err = filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil && info.IsDir() && info.Mode().Perm() != 0o700 {
+			t.Errorf("directory with mode %o", info.Mode().Perm())
+		}
+		if err == nil && !info.IsDir() {
+			files++
+		}
+		return err
+	})
+	if err != nil || files != 1 {
+		t.Errorf("%d files, %v; want the blob alone", files, err)
+	}
+}
+
+// TestRemovedDirectory recovers by itself once somebody has removed a directory under the running store.
+func TestRemovedDirectory(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if err := s.Health(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "health")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Health(t.Context()); !messages.IsUnavailable(err) {
+		t.Errorf("Health = %v, want an outage", err)
+	}
+	if err := s.Health(t.Context()); err != nil {
+		t.Errorf("Health = %v, want recovery", err)
+	}
+}
+
+// TestManyPutsHoldLittle stops 64 uploads of 1 MiB half way, all at once, and weighs the heap.
+func TestManyPutsHoldLittle(t *testing.T) {
+	const uploads, size = 64, 1 << 20
+	s := open(t, t.TempDir())
+	before := liveHeap()
+	var halfway, done sync.WaitGroup
+	halfway.Add(uploads)
+	release := make(chan struct{})
+	for i := range uploads {
+		done.Go(func() {
+			body := io.MultiReader(
+				io.LimitReader(zeros{}, size/2),
+				meeting(func() { halfway.Done(); <-release }),
+				io.LimitReader(zeros{}, size/2),
+			)
+			key := "pending/media_" + string(rune('a'+i/26)) + string(rune('a'+i%26))
+			if err := s.Put(context.Background(), key, body, "image/png"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	halfway.Wait()
+	grown := liveHeap() - before
+	close(release)
+	done.Wait()
+	t.Logf("64 uploads of 1 MiB hold %d KiB", grown>>10)
+	if limit := int64(16 << 20); grown > limit { // 64 buffers of 64 KiB are 4 MiB
+		t.Errorf("64 uploads hold %d bytes, more than %d", grown, limit)
+	}
+}
+
+func liveHeap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// meeting is an empty reader that calls a function when it is reached.
+type meeting func()
+
+func (m meeting) Read([]byte) (int, error) { m(); return 0, io.EOF }
+
+func open(t *testing.T, url string) *blobs.Store {
+	t.Helper()
+	s, err := blobs.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
