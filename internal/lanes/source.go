@@ -2,13 +2,18 @@ package lanes
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
+// ErrGone is what a Source answers for a delivery that its queue no longer has. The engine takes it as settled.
+var ErrGone = errors.New("the queue no longer has the message")
+
 // Source is one queue as the engine sees it: a JetStream durable consumer, an SQS queue, a Lambda batch.
-// The engine calls Fetch from one goroutine, Settle and Extend from others; each call is one batch.
+// There is one Fetch, one Settle and one Extend at a time, all three side by side; each call is one batch. A Source
+// that is also an io.Closer is closed when its subscription has ended.
 type Source interface {
 	// Fetch waits until there is at least one delivery or ctx ends, and returns at most limit of them in the
 	// queue's order. On an error the engine waits with a growing, jittered delay and calls again.
@@ -23,6 +28,8 @@ type Source interface {
 // Rereader is a Source whose queue keeps a body until it is acknowledged, so that the engine may drop the bodies
 // of a lane that has to wait and read them again when its turn comes.
 type Rereader interface {
+	// Reread returns a new message with the body, or an error that is ErrGone when there is nothing left to
+	// handle. After any other error it is called again with a growing, jittered delay. Several calls run at once.
 	Reread(ctx context.Context, receipt Receipt) (*message.Message, error)
 }
 

@@ -1,0 +1,126 @@
+package lanes
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+func TestSlowHandlerKeepsItsLease(t *testing.T) {
+	for name, extend := range map[string]func() error{
+		"extensions work":                   nil,
+		"every second extension call fails": everyNth(2),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, j := newQueue(testLease), newJournal()
+				q.faults.extend = extend
+				q.publish("slow", "slow", "slow")
+				w := start(t, newEngine(t, q.open, nil), j.watch(q, takes(10*testLease)))
+				q.drained()
+				w.stop(t)
+				j.check(t, q)
+				if q.expired > 0 || j.repeats > 0 {
+					t.Errorf("%d leases ended, %d messages were handled twice", q.expired, j.repeats)
+				}
+			})
+		})
+	}
+}
+
+// A handler that panics is nacked by Watermill's router without a word to the engine: it counts as any failure.
+func TestNackWithoutReasonIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(testLease)
+		q.publish("k")
+		sub := newEngine(t, q.open, nil)
+		messages, err := sub.Subscribe(t.Context(), "history")
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		(<-messages).Nack()
+		again := <-messages
+		if got := Attempt(again.Context()); got != 2 {
+			t.Errorf("attempt %d, want 2", got)
+		}
+		if waited := time.Since(began); waited < 300*time.Millisecond || waited > time.Second {
+			t.Errorf("tried again after %s, want about 500ms", waited)
+		}
+		again.Ack()
+		q.drained()
+		if err := sub.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The source fails in part or for a while; every message is handled, in order, and acknowledged.
+func TestSourceFaults(t *testing.T) {
+	outage := func(from, to time.Duration) func() error {
+		began := time.Now()
+		return func() error {
+			if d := time.Since(began); d > from && d < to {
+				return errFault
+			}
+			return nil
+		}
+	}
+	tests := map[string]func(*faults){
+		"half of the extensions fail":  func(f *faults) { f.extend = everyNth(2) },
+		"3 of 10 settled entries fail": func(f *faults) { f.settle = threeOfTen() },
+		"every second reread fails":    func(f *faults) { f.reread = everyNth(2) },
+		"every third fetch fails":      func(f *faults) { f.fetch = everyNth(3) },
+		"settles fail for a minute":    func(f *faults) { f.settle = outage(time.Second, time.Minute) },
+		"the queue is down for a minute": func(f *faults) {
+			down := outage(500*time.Millisecond, time.Minute)
+			f.fetch, f.settle, f.extend, f.reread = down, down, down, down
+		},
+	}
+	for name, inject := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, j := newQueue(testLease), newJournal()
+				inject(&q.faults)
+				q.publish(keys(3_000, 10)...)
+				w := start(t, newEngine(t, q.open, nil), j.watch(q, takes(5*time.Millisecond)))
+				q.drained()
+				w.stop(t)
+				j.check(t, q)
+			})
+		})
+	}
+}
+
+func threeOfTen() func() error {
+	var calls atomic.Int64
+	return func() error {
+		if calls.Add(1)%10 < 3 {
+			return errFault
+		}
+		return nil
+	}
+}
+
+// What the queue no longer has is settled without a handler.
+func TestGoneBodyIsAcked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(testLease)
+		q.faults.reread = func() error { return ErrGone }
+		q.publish(keys(100, 1)...)
+		var handled atomic.Int64
+		w := start(t, newEngine(t, q.open, nil), func(*message.Message) error {
+			handled.Add(1)
+			time.Sleep(time.Millisecond)
+			return nil
+		})
+		q.drained()
+		w.stop(t)
+		if handled.Load() != 32 {
+			t.Errorf("%d messages handled, want the 32 whose bodies were kept", handled.Load())
+		}
+	})
+}

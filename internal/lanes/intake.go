@@ -1,0 +1,114 @@
+package lanes
+
+import "time"
+
+// fetchBatch bounds one Fetch call, so that the first of many messages starts soon.
+const fetchBatch = 256
+
+// budget is what the bodies in memory take, those being read again included.
+type budget struct{ bodies, bytes int }
+
+type fetched struct {
+	deliveries []Delivery
+	err        error
+}
+
+// intake is the state of receiving.
+type intake struct {
+	asked   int       // limit of the call under way, 0 when there is none
+	retryAt time.Time // no call before
+	health  health
+}
+
+// room returns how many messages may be asked for. Each reserves LargestMessage bytes, so that what comes fits. A
+// source that can reread leaves a quarter of the budget free for that: a call may wait for ever on an empty queue,
+// and lanes whose bodies were dropped have to go on meanwhile.
+func (s *subscription) room() int {
+	bodies, bytes := s.cfg.MaxMessages, s.cfg.MaxBytes
+	if s.rereader != nil {
+		bodies, bytes = bodies-bodies/4, bytes-bytes/4
+	}
+	return max(0, min(
+		fetchBatch,
+		bodies-s.memory.bodies,
+		(bytes-s.memory.bytes)/s.cfg.LargestMessage,
+		s.cfg.MaxReceipts-s.leases.count,
+	))
+}
+
+func (s *subscription) fetch(now time.Time) {
+	if s.intake.asked > 0 || s.stop.phase != running || s.outage.paused || now.Before(s.intake.retryAt) {
+		return
+	}
+	limit := s.room()
+	if limit == 0 {
+		return
+	}
+	s.intake.asked = limit
+	go func() {
+		deliveries, err := s.source.Fetch(s.receiving, limit)
+		s.fetched <- fetched{deliveries, err}
+	}()
+}
+
+func (s *subscription) onFetched(f fetched, now time.Time) {
+	s.intake.asked = 0
+	for _, d := range f.deliveries {
+		s.receive(d, now)
+	}
+	if s.stop.phase != running {
+		s.handBackIdle()
+		return
+	}
+	if f.err != nil {
+		s.meters.fetchErrors.Inc()
+	}
+	if failures := s.intake.health.report(s.log, f.err); failures > 0 {
+		s.intake.retryAt = now.Add(s.cfg.Source.Delay(failures, s.cfg.Rand()))
+	}
+}
+
+// receive puts one delivery at the end of its lane.
+func (s *subscription) receive(d Delivery, now time.Time) {
+	l := s.lanes[d.Key]
+	if l == nil {
+		l = &lane{key: d.Key}
+		s.lanes[d.Key] = l
+	}
+	h := &held{receipt: d.Receipt, msg: d.Message, size: int32(d.Size)}
+	s.leases.hold(h, now)
+	l.push(h)
+	if s.rereader != nil && (l.bareCount > 0 || l.bodies+l.reads >= s.cfg.BodiesPerKey) {
+		h.msg = nil
+		l.bareCount++
+		if l.cursor == nil {
+			l.cursor = h
+		}
+		s.wantRead(l)
+	} else {
+		s.addBody(l, h)
+	}
+	if l.state == laneIdle && s.stop.phase == running {
+		s.schedule(l, now)
+	}
+}
+
+// addBody and dropBody account for a body in memory.
+func (s *subscription) addBody(l *lane, h *held) {
+	l.bodies++
+	s.memory.bodies++
+	s.memory.bytes += int(h.size)
+	if l.state == laneClosed {
+		s.closedBodies++
+	}
+}
+
+func (s *subscription) dropBody(l *lane, h *held) {
+	h.msg = nil
+	l.bodies--
+	s.memory.bodies--
+	s.memory.bytes -= int(h.size)
+	if l.state == laneClosed {
+		s.closedBodies--
+	}
+}
