@@ -25,7 +25,8 @@ type Identity struct {
 	User string
 }
 
-// Endpoint is one path, with ":identifier" where the identifier stands.
+// Endpoint is one path. It ends with "/:identifier"; the identifier is all the rest of the path, because standard
+// base64 may hold a slash.
 type Endpoint struct {
 	Path string
 	// Actions are keyed by the value of the query parameter "action"; "" is the default.
@@ -48,7 +49,7 @@ const (
 	UploadMedia                  // take a file
 )
 
-// Request is what a channel decodes.
+// Request is what a channel decodes. The body belongs to ingress again when Decode returns: keep copies only.
 type Request struct {
 	Identity   Identity
 	Query      url.Values
@@ -59,21 +60,8 @@ type Request struct {
 // Received is a decoded request: the events to publish, and the answer once every one of them is durable.
 type Received struct {
 	Events []messages.Event
+	// Ignored says that the provider told us something that we have no word for: answered, counted, published nowhere.
+	Ignored bool
 	// Reply makes the JSON answer. queuedAt is when the broker confirmed.
 	Reply func(queuedAt time.Time) any
-}
-
-// Invalid is a request that the sender has to change. Its texts never quote what was sent.
-type Invalid struct {
-	Code   string // stable, such as "missing_field"
-	Field  string // the field or parameter at fault, such as "message.id"; may be empty
-	Detail string // one sentence that says what to do
-}
-
-// Error implements error.
-func (e *Invalid) Error() string {
-	if e.Field == "" {
-		return e.Code + ": " + e.Detail
-	}
-	return e.Code + ": " + e.Field + ": " + e.Detail
 }

@@ -1,0 +1,71 @@
+package livechat
+
+import (
+	"encoding/base64"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/livepipe/livepipe/channels"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// Bounds of what a sender may name.
+const (
+	// maxID bounds every id, in bytes. LiveChat's own are UUIDs, e-mail addresses and shorter. A message's key holds four
+	// ids; 4 x 256 bytes stay below the 2,704 bytes that PostgreSQL allows an index row, the tightest of the stores.
+	maxID = 256
+	// maxIdentifier is the length of the longest identifier: three ids and two colons are 770 bytes, and base64 makes 4
+	// characters of every 3 bytes, rounded up.
+	maxIdentifier = (3*maxID + 2 + 2) / 3 * 4
+)
+
+// ParseIdentifier reads the {identifier} of a path: base64 of "orgId:userId:livechat-id", in the standard or the
+// URL-safe alphabet, padded or not. Each accepted identifier means exactly one identity, and whatever could be read in
+// two ways is refused. The error is a *channels.Invalid.
+func ParseIdentifier(segment string) (channels.Identity, error) {
+	if segment == "" || len(segment) > maxIdentifier {
+		return channels.Identity{}, invalidIdentifier("The identifier must be base64 of orgId:userId:livechat-id.")
+	}
+	decoded, ok := decodeBase64(segment)
+	if !ok {
+		return channels.Identity{}, invalidIdentifier("The identifier is not canonical base64.")
+	}
+	parts := strings.Split(decoded, ":")
+	if len(parts) != 3 {
+		return channels.Identity{}, invalidIdentifier("The identifier must hold exactly three parts, split by colons.")
+	}
+	for _, part := range parts {
+		if part == "" || len(part) > maxID || !printable(part) {
+			return channels.Identity{}, invalidIdentifier("Each part of the identifier must be 1 to 256 bytes of UTF-8 without control characters.")
+		}
+	}
+	return channels.Identity{Tenant: messages.Tenant{Org: parts[0], LiveChat: parts[2]}, User: parts[1]}, nil
+}
+
+// decodeBase64 takes either alphabet, but not both in one identifier, and refuses line breaks, wrong padding and
+// trailing bits that are not zero: two spellings of one identity must differ in alphabet or padding only.
+func decodeBase64(s string) (string, bool) {
+	standard, urlSafe := strings.ContainsAny(s, "+/"), strings.ContainsAny(s, "-_")
+	if standard && urlSafe || strings.ContainsAny(s, "\r\n") { // encoding/base64 skips line breaks
+		return "", false
+	}
+	encoding := base64.StdEncoding
+	if urlSafe {
+		encoding = base64.URLEncoding
+	}
+	if !strings.HasSuffix(s, "=") {
+		encoding = encoding.WithPadding(base64.NoPadding)
+	}
+	decoded, err := encoding.Strict().DecodeString(s)
+	return string(decoded), err == nil
+}
+
+// printable reports whether s is UTF-8 without control characters.
+func printable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+}
+
+func invalidIdentifier(detail string) *channels.Invalid {
+	return &channels.Invalid{Code: channels.CodeInvalidIdentifier, Field: "identifier", Detail: detail}
+}

@@ -1,0 +1,66 @@
+package ingress
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The actions of a route in metrics and logs, beside the channel's own. They are a closed set whatever a caller sends.
+const (
+	actionReceive   = "receive"
+	actionPreflight = "preflight"
+	actionMedia     = "media"
+	actionUnknown   = "unknown"
+	routeUnknown    = "unknown"
+)
+
+// metrics are what ingress tells about itself.
+type metrics struct {
+	requests    *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	publish     prometheus.Histogram
+	unpublished prometheus.Counter
+	ignored     *prometheus.CounterVec
+}
+
+// seconds are the buckets of both histograms: from a healthy publish, under 1 ms, to LiveChat's patience of 10 s.
+var seconds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	const namespace, subsystem = "livepipe", "ingress"
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "requests_total",
+			Help: "Requests answered, by route, action and status code.",
+		}, []string{"route", "action", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "request_duration_seconds",
+			Help: "Time from the head of a request to the end of its answer.", Buckets: seconds,
+		}, []string{"route", "action"}),
+		publish: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "publish_duration_seconds",
+			Help: "Time until the broker has confirmed all events of a request.", Buckets: seconds,
+		}),
+		unpublished: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "publish_failures_total",
+			Help: "Requests whose events the broker did not confirm.",
+		}),
+		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "ignored_events_total",
+			Help: "Events of a kind that livepipe has no word for: answered and published nowhere.",
+		}, []string{"route"}),
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.publish, m.unpublished, m.ignored} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) answered(route, action string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, action, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route, action).Observe(took.Seconds())
+}

@@ -1,0 +1,81 @@
+// Package ingress is the HTTP side of livepipe: it checks what comes in, lets the channel decode it, publishes the events
+// and answers 200 only once the broker has them on disk. It also answers from history, takes uploads and serves them.
+// It knows no channel by name and imports neither router nor workers.
+package ingress
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/livepipe/livepipe/channels"
+	"github.com/livepipe/livepipe/internal/blobs"
+)
+
+// Deps are the rooms that ingress talks to. Every one is needed.
+type Deps struct {
+	Channels []channels.Channel
+	// Publisher returns once every message is durable, or fails when the context of the messages ends.
+	Publisher  message.Publisher
+	History    History
+	Uploads    Uploads
+	Blobs      *blobs.Store
+	Accounts   Accounts
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Server is the HTTP handler. It starts no goroutine of its own, so there is nothing to close.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	echo     *echo.Echo
+	cors     *cors
+	access   *access
+	limits   *limits
+	metrics  *metrics
+	bus      *publisher
+	accepted *accepted
+	history  History
+}
+
+// New makes the handler. The error tells all that is wrong with the configuration.
+func New(c Config, d Deps) (*Server, error) {
+	if err := errors.Join(c.Validate(), d.validate()); err != nil {
+		return nil, fmt.Errorf("configure ingress: %w", err)
+	}
+	m, err := newMetrics(d.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics of ingress: %w", err)
+	}
+	l, err := newLimits(c)
+	if err != nil {
+		return nil, fmt.Errorf("make limits: %w", err)
+	}
+	a, err := newAccepted()
+	if err != nil {
+		return nil, fmt.Errorf("make memory of accepted chats: %w", err)
+	}
+	origins := newCORS(c.Origins)
+	s := &Server{
+		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: l, metrics: m, accepted: a, history: d.History,
+		access: newAccess(c, origins, d.Accounts),
+		bus:    &publisher{bus: d.Publisher, timeout: c.PublishTimeout, metrics: m},
+	}
+	return s, s.route(d.Channels)
+}
+
+func (d Deps) validate() error {
+	if d.Publisher == nil || d.History == nil || d.Accounts == nil || d.Logger == nil || d.Registerer == nil {
+		return errors.New("a dependency is missing")
+	}
+	return nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
