@@ -15,6 +15,10 @@ var (
 	ErrUnknownChat = errors.New("unknown chat")
 	// ErrUnknownMedia says that no media with the id is stored.
 	ErrUnknownMedia = errors.New("unknown media")
+	// ErrUnknownReceipt says that nothing was reported about the message.
+	ErrUnknownReceipt = errors.New("unknown receipt")
+	// ErrUnknownVisitor says that no message of the tenant named the visitor.
+	ErrUnknownVisitor = errors.New("unknown visitor")
 	// ErrUnknownAccount says that the tenant has no account.
 	ErrUnknownAccount = errors.New("unknown account")
 )
@@ -50,6 +54,14 @@ type Page struct {
 	Entries []Entry
 	Total   int64
 	Next    Cursor
+}
+
+// Receipt is what was reported about the delivery of one message. Error is the first one reported, and At holds the first
+// time reported for each status, RFC 3339 as sent.
+type Receipt struct {
+	Status messages.Status
+	Error  *messages.DeliveryError
+	At     map[messages.Status]string
 }
 
 // MediaState is where an upload stands.

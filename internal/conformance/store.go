@@ -1,0 +1,123 @@
+// Package conformance holds the suites that every store must pass. A suite is a function that the technology's own test
+// calls, so that SQLite and PostgreSQL are held to the same promises, word for word.
+package conformance
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/livepipe/livepipe/internal/store"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// S is everything that the store suite calls. Consumers declare their own small parts of it.
+type S interface {
+	SaveMessage(ctx context.Context, eventID string, e messages.MessageReceived) (saved bool, err error)
+	SaveReceipt(ctx context.Context, eventID string, e messages.DeliveryUpdated) (state messages.Status, changed bool, err error)
+	Page(ctx context.Context, q store.Query) (store.Page, error)
+	Seen(ctx context.Context, chat messages.Chat, messageID string) (chatKnown, messageKnown bool, err error)
+	Receipt(ctx context.Context, chat messages.Chat, messageID string) (store.Receipt, error)
+	Visitor(ctx context.Context, of messages.Tenant, visitorID string) (messages.Visitor, error)
+
+	DecideMedia(ctx context.Context, m store.Media) (decided bool, err error)
+	Media(ctx context.Context, id string) (store.Media, error)
+
+	Dispatched(ctx context.Context, eventID string) (bool, error)
+	MarkDispatched(ctx context.Context, eventID, destination string, at time.Time) error
+
+	AddAccount(ctx context.Context, of messages.Tenant, tokenSHA256 [32]byte, at time.Time) error
+	RemoveAccount(ctx context.Context, of messages.Tenant) error
+	Account(ctx context.Context, of messages.Tenant) (store.Account, error)
+	Accounts(ctx context.Context) ([]store.Account, error)
+	AnyAccountEver(ctx context.Context) (bool, error)
+
+	Health(ctx context.Context) error
+	Close() error
+}
+
+// Store runs the suite. open gives an empty, migrated store and closes it when the test ends.
+func Store(t *testing.T, open func(t *testing.T) S) {
+	for _, promise := range []struct {
+		name string
+		test func(t *testing.T, s S)
+	}{
+		{"a message comes back as it was sent", messageComesBack},
+		{"one event eleven times at once is one message", messageOnce},
+		{"a message is unique within its chat whatever its event", messageUniqueInChat},
+		{"a created_at that is no time is permanent", messageWithoutTime},
+		{"messages in any order tell the same visitor", visitorInAnyOrder},
+		{"tenants never see each other", tenantsApart},
+		{"seen tells chat from message", seenChatAndMessage},
+
+		{"all orders of the eight statuses end in one state", receiptOrders},
+		{"a receipt may come before its message", receiptFirst},
+		{"a receipt never crosses tenants", receiptTenants},
+		{"the first error and the first times stay", receiptFirstWins},
+		{"an unknown status is permanent", receiptUnknownStatus},
+
+		{"three pages walk back to the start", pageWalk},
+		{"pages and totals agree with a naive model", pageModel},
+		{"ties are ordered by arrival", pageTies},
+		{"windows at the ends of time", pageFarDates},
+		{"odd queries are safe", pageOddQueries},
+
+		{"the first media decision stays", mediaFirstDecision},
+		{"media is joined to the message of its own chat only", mediaJoin},
+		{"a dispatch is marked once", dispatchOnce},
+		{"accounts come and go", accounts},
+		{"an account was ever made", accountEver},
+
+		{"an ended context passes through", contextPasses},
+		{"a closed store is an outage", closedIsOutage},
+	} {
+		t.Run(promise.name, func(t *testing.T) { promise.test(t, open(t)) })
+	}
+}
+
+// chat1 is the usual chat of the suite; others differ from it in one name.
+var chat1 = messages.Chat{Tenant: messages.Tenant{Org: "org1", LiveChat: "lc1"}, ChatID: "chat1"}
+
+func received(chat messages.Chat, id, createdAt string) messages.MessageReceived {
+	text := "text of " + id
+	return messages.MessageReceived{
+		Origin: messages.Origin{Channel: "livechat", Chat: chat, User: "user1"},
+		Message: messages.Message{
+			ID: id, Type: messages.MessageText, Text: &text,
+			Author: messages.Author{ID: "visitor1", Type: "visitor"}, CreatedAt: createdAt,
+		},
+	}
+}
+
+func updated(chat messages.Chat, id string, status messages.Status) messages.DeliveryUpdated {
+	return messages.DeliveryUpdated{
+		Origin:    messages.Origin{Channel: "livechat", Chat: chat, User: "user1"},
+		MessageID: id, Status: status,
+	}
+}
+
+func eventID(e messages.Event) string { return messages.EventID(e.From(), e.Type(), e.Key()...) }
+
+func mustSave(t *testing.T, s S, e messages.MessageReceived) {
+	t.Helper()
+	if saved, err := s.SaveMessage(t.Context(), eventID(e), e); err != nil || !saved {
+		t.Fatalf("SaveMessage(%s) = %v, %v, want true", e.Message.ID, saved, err)
+	}
+}
+
+func mustPage(t *testing.T, s S, q store.Query) store.Page {
+	t.Helper()
+	page, err := s.Page(t.Context(), q)
+	if err != nil {
+		t.Fatalf("Page: %v", err)
+	}
+	return page
+}
+
+func ids(entries []store.Entry) []string {
+	out := []string{}
+	for _, e := range entries {
+		out = append(out, e.ID)
+	}
+	return out
+}

@@ -1,0 +1,208 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/livepipe/livepipe/internal/store"
+	"github.com/livepipe/livepipe/messages"
+)
+
+func messageComesBack(t *testing.T, s S) {
+	empty, odd := "", "NUL \x00, quote ', emoji \U0001F642, end"
+	for i, m := range []messages.Message{
+		{Type: messages.MessageText, Text: &odd, CreatedAt: "2024-01-15T10:30:00.1234567+05:30"},
+		{Type: messages.MessageText, Text: &empty, CreatedAt: "2024-01-15T10:31:00Z"},
+		{Type: "form", CreatedAt: "2024-01-15T10:32:00.000Z"},
+		{Type: messages.MessageFile, CreatedAt: "2024-01-15T10:33:00Z", File: &messages.File{
+			ID: "media_1", Name: "a.png", ContentType: "image/png", Size: 1 << 40, Extension: ".png",
+		}},
+	} {
+		t.Run(fmt.Sprint(m.Type, i), func(t *testing.T) {
+			chat := chat1
+			chat.ChatID = fmt.Sprint("chat", i)
+			m.ID, m.Author = "msg1", messages.Author{ID: "agent'1", Type: "agent"}
+			e := received(chat, "", "")
+			e.Message = m
+			mustSave(t, s, e)
+			want := store.Page{Entries: []store.Entry{{Message: m}}, Total: 1}
+			if diff := cmp.Diff(want, mustPage(t, s, store.Query{Chat: chat, Limit: 10})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func messageOnce(t *testing.T, s S) {
+	e := received(chat1, "msg1", "2024-01-15T10:30:00Z")
+	var saved atomic.Int32
+	var g errgroup.Group
+	for range 11 {
+		g.Go(func() error {
+			ok, err := s.SaveMessage(t.Context(), eventID(e), e)
+			if ok {
+				saved.Add(1)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := saved.Load(); n != 1 {
+		t.Errorf("%d of 11 calls saved the message, want 1", n)
+	}
+	expectCount(t, s, chat1, 1)
+}
+
+// expectCount holds the rows of a chat against its counters: the chat's own and those of its days.
+func expectCount(t *testing.T, s S, chat messages.Chat, want int) {
+	t.Helper()
+	for name, q := range map[string]store.Query{
+		"whole chat": {Chat: chat, Limit: want + 1},
+		"all days":   {Chat: chat, Limit: want + 1, From: day(0, time.January, 1), To: day(10_000, time.January, 1).Add(-1)},
+	} {
+		page := mustPage(t, s, q)
+		if len(page.Entries) != want || page.Total != int64(want) {
+			t.Errorf("%s: %d entries and total %d, want %d", name, len(page.Entries), page.Total, want)
+		}
+	}
+}
+
+func messageUniqueInChat(t *testing.T, s S) {
+	first := received(chat1, "msg1", "2024-01-15T10:30:00Z")
+	mustSave(t, s, first)
+	again := received(chat1, "msg1", "2024-01-16T10:30:00Z")
+	again.User = "user2" // another registration of the same chat
+	if saved, err := s.SaveMessage(t.Context(), "evt_other", again); err != nil || saved {
+		t.Errorf("the same message by another event: %v, %v, want false", saved, err)
+	}
+	other := received(chat1, "msg2", "2024-01-16T10:30:00Z")
+	if saved, err := s.SaveMessage(t.Context(), eventID(first), other); err != nil || saved {
+		t.Errorf("another message by the same event: %v, %v, want false", saved, err)
+	}
+	page := mustPage(t, s, store.Query{Chat: chat1, Limit: 10})
+	if diff := cmp.Diff([]store.Entry{{Message: first.Message}}, page.Entries); diff != "" {
+		t.Error(diff)
+	}
+	expectCount(t, s, chat1, 1)
+}
+
+func messageWithoutTime(t *testing.T, s S) {
+	for _, createdAt := range []string{"", "yesterday", "2024-01-15 10:30:00", "2024-02-30T00:00:00Z"} {
+		_, err := s.SaveMessage(t.Context(), "evt_1", received(chat1, "msg1", createdAt))
+		var permanent *messages.PermanentError
+		if !errors.As(err, &permanent) {
+			t.Errorf("created_at %q: %v, want a permanent error", createdAt, err)
+		}
+	}
+	if known, _, err := s.Seen(t.Context(), chat1, "msg1"); known || err != nil {
+		t.Errorf("the chat is known: %v, %v", known, err)
+	}
+}
+
+func visitorInAnyOrder(t *testing.T, s S) {
+	told := []messages.MessageReceived{
+		received(chat1, "msg1", "2024-01-15T10:30:00Z"),
+		received(chat1, "msg2", "2024-01-15T10:31:00Z"),
+		received(chat1, "msg3", "2024-01-15T10:31:00Z"), // a tie: the greater name wins
+		received(chat1, "msg4", "2024-01-15T10:32:00Z"),
+	}
+	told[0].Visitor = &messages.Visitor{Name: "Jon", Email: "jon@example.com"}
+	told[1].Visitor = &messages.Visitor{Name: "John"}
+	told[2].Visitor = &messages.Visitor{Name: "Johnny"}
+	told[3].Visitor = &messages.Visitor{}
+	for i := range 10 {
+		id := fmt.Sprint("visitor", i)
+		for _, n := range rand.New(rand.NewPCG(1, uint64(i))).Perm(len(told)) {
+			e, v := told[n], *told[n].Visitor
+			e.ChatID, v.ID = fmt.Sprint("chat", i), id
+			e.Visitor = &v
+			mustSave(t, s, e)
+		}
+		got, err := s.Visitor(t.Context(), chat1.Tenant, id)
+		want := messages.Visitor{ID: id, Name: "Johnny", Email: "jon@example.com"}
+		if got != want || err != nil {
+			t.Errorf("Visitor = %+v, %v, want %+v", got, err, want)
+		}
+	}
+	if _, err := s.Visitor(t.Context(), messages.Tenant{Org: "org2", LiveChat: "lc1"}, "visitor1"); !errors.Is(err, store.ErrUnknownVisitor) {
+		t.Errorf("another tenant's visitor: %v, want ErrUnknownVisitor", err)
+	}
+}
+
+// likeChat1 are chats that differ from chat1 in one name, or only in where one name ends and the next begins.
+func likeChat1() []messages.Chat {
+	return []messages.Chat{
+		{Tenant: messages.Tenant{Org: "org2", LiveChat: "lc1"}, ChatID: "chat1"},
+		{Tenant: messages.Tenant{Org: "org1", LiveChat: "lc2"}, ChatID: "chat1"},
+		{Tenant: messages.Tenant{Org: "org1", LiveChat: "lc1"}, ChatID: "chat2"},
+		{Tenant: messages.Tenant{Org: "org1l", LiveChat: "c1"}, ChatID: "chat1"},
+		{Tenant: messages.Tenant{Org: "ORG1", LiveChat: "lc1"}, ChatID: "chat1"},
+	}
+}
+
+func tenantsApart(t *testing.T, s S) {
+	mustSave(t, s, received(chat1, "msg1", "2024-01-15T10:30:00Z"))
+	for _, other := range likeChat1() {
+		if _, err := s.Page(t.Context(), store.Query{Chat: other, Limit: 10}); !errors.Is(err, store.ErrUnknownChat) {
+			t.Errorf("Page(%v) = %v, want ErrUnknownChat", other, err)
+		}
+		if known, message, err := s.Seen(t.Context(), other, "msg1"); known || message || err != nil {
+			t.Errorf("Seen(%v) = %v, %v, %v, want nothing", other, known, message, err)
+		}
+	}
+	for _, other := range likeChat1() {
+		mustSave(t, s, received(other, "msg1", "2024-01-15T10:30:00Z"))
+	}
+	expectCount(t, s, chat1, 1)
+}
+
+func seenChatAndMessage(t *testing.T, s S) {
+	mustSave(t, s, received(chat1, "msg1", "2024-01-15T10:30:00Z"))
+	for id, want := range map[string]bool{"msg1": true, "msg2": false, "": false} {
+		chatKnown, messageKnown, err := s.Seen(t.Context(), chat1, id)
+		if !chatKnown || messageKnown != want || err != nil {
+			t.Errorf("Seen(%q) = %v, %v, %v, want true, %v", id, chatKnown, messageKnown, err, want)
+		}
+	}
+}
+
+func contextPasses(t *testing.T, s S) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, saved := s.SaveMessage(ctx, "evt_1", received(chat1, "msg1", "2024-01-15T10:30:00Z"))
+	_, paged := s.Page(ctx, store.Query{Chat: chat1, Limit: 1})
+	for _, err := range []error{saved, paged, s.Health(ctx)} {
+		if !errors.Is(err, context.Canceled) || messages.IsUnavailable(err) {
+			t.Errorf("%v, want the context's error and no outage", err)
+		}
+	}
+}
+
+func closedIsOutage(t *testing.T, s S) {
+	if err := s.Health(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, saved := s.SaveMessage(t.Context(), "evt_1", received(chat1, "msg1", "2024-01-15T10:30:00Z"))
+	_, paged := s.Page(t.Context(), store.Query{Chat: chat1, Limit: 1})
+	for _, err := range []error{saved, paged, s.Health(t.Context())} {
+		if !messages.IsUnavailable(err) {
+			t.Errorf("%v, want an outage", err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("closing twice: %v", err)
+	}
+}

@@ -1,0 +1,32 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/livepipe/livepipe/messages"
+)
+
+const (
+	findChat = `SELECT id FROM chats WHERE org = ? AND livechat = ? AND chat_id = ?`
+	addChat  = `INSERT INTO chats (org, livechat, chat_id, first_seen_us) VALUES (?, ?, ?, ?) RETURNING id`
+)
+
+// chatNumber returns the small number that stands for the chat in the other tables, giving it one at first sight.
+func (t *tx) chatNumber(c messages.Chat, now time.Time) (number int64, err error) {
+	ok, err := t.scan(findChat, []any{c.Org, c.LiveChat, c.ChatID}, &number)
+	if ok || err != nil {
+		return number, err
+	}
+	_, err = t.scan(addChat, []any{c.Org, c.LiveChat, c.ChatID, now.UnixMicro()}, &number)
+	return number, err
+}
+
+// Seen reports whether any message of the chat is stored, and whether the one with messageID is.
+func (s *Store) Seen(ctx context.Context, chat messages.Chat, messageID string) (chatKnown, messageKnown bool, err error) {
+	const query = `
+		SELECT EXISTS (SELECT 1 FROM messages WHERE chat = chats.id AND message_id = ?)
+		FROM chats WHERE org = ? AND livechat = ? AND chat_id = ? AND messages > 0`
+	chatKnown, err = s.reader.scan(ctx, query, []any{messageID, chat.Org, chat.LiveChat, chat.ChatID}, &messageKnown)
+	return chatKnown, messageKnown, s.failed("look up message", err)
+}
