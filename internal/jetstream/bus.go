@@ -1,0 +1,200 @@
+package jetstream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Queue is one row of the route table: the durable consumer of one worker and the topics that it receives.
+type Queue struct {
+	Name   string
+	Topics []string
+}
+
+// Config says which broker to use and what must stand there before anything is published.
+type Config struct {
+	// Server is the embedded server. Without it, URL names a nats-server with JetStream (2.14 or later).
+	Server *Server
+	// URL is a comma-separated list of nats:// addresses.
+	URL string
+	// Token is presented to the server, embedded or not.
+	Token string
+	// Prefix starts the names of streams and subjects. Default "livepipe".
+	Prefix string
+	// Queues is the whole route table, whatever part of it this process consumes.
+	Queues []Queue
+	// Replicas of new streams on a cluster of nats-servers. Default 1. An existing stream keeps its own.
+	Replicas int
+	Logger   *slog.Logger
+}
+
+// Bus is a connection to a broker on which every stream and every durable consumer of the queue table exists. It is
+// safe for concurrent use and survives restarts of the broker.
+type Bus struct {
+	names  names
+	log    *slog.Logger
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	events jetstream.Stream
+	dead   jetstream.Stream
+
+	mu     sync.Mutex
+	queues map[string]Queue
+	topics map[string]struct{}
+	lost   chan struct{} // closed when the connection breaks, then replaced
+	closed chan struct{} // closed when the connection is
+}
+
+// Open connects and makes, where they do not stand yet, the event stream, the durable consumer of every queue and the
+// dead-letter stream. A changed queue table changes the consumers' filters; a queue added later gets only events from
+// then on. A durable that is no longer in the table keeps its backlog; Open logs a warning that names it.
+func Open(ctx context.Context, cfg Config) (*Bus, error) {
+	cfg.Prefix = cmp.Or(cfg.Prefix, "livepipe")
+	cfg.Replicas = cmp.Or(cfg.Replicas, 1)
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("check bus config: %w", err)
+	}
+	b := &Bus{
+		names: names(cfg.Prefix), log: cfg.Logger,
+		queues: make(map[string]Queue), topics: make(map[string]struct{}),
+		lost: make(chan struct{}), closed: make(chan struct{}),
+	}
+	if err := b.connect(cfg); err != nil {
+		return nil, err
+	}
+	if err := b.provision(ctx, cfg); err != nil {
+		b.nc.Close()
+		<-b.closed
+		return nil, err
+	}
+	return b, nil
+}
+
+// Close sends what is buffered and ends the connection. Sources have to be closed before.
+func (b *Bus) Close() error {
+	err := b.nc.FlushTimeout(2 * time.Second)
+	b.nc.Close()
+	<-b.closed
+	if err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		return fmt.Errorf("flush bus: %w", err)
+	}
+	return nil
+}
+
+// connect fails when the broker cannot be reached now; later it reconnects for as long as the Bus is open.
+func (b *Bus) connect(cfg Config) error {
+	opts := []nats.Option{
+		nats.Name("livepipe"),
+		nats.Token(cfg.Token),
+		nats.Timeout(2 * time.Second),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100 * time.Millisecond), // an embedded server restarts in about 200 ms
+		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
+		nats.IgnoreAuthErrorAbort(), // else two refusals in a row end the connection for good
+		// A connection that swallows everything is given up after 2 pings unanswered: 10 to 15 s.
+		nats.PingInterval(5 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.onDisconnect(err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { b.log.Info("bus reconnected") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.log.Warn("bus error", "error", err) }),
+		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
+	}
+	if cfg.Server != nil {
+		opts = append(opts, nats.InProcessServer(cfg.Server))
+	}
+	nc, err := nats.Connect(cfg.URL, opts...)
+	if err != nil {
+		return fmt.Errorf("connect to nats-server: %w", err)
+	}
+	// 5 s is what nats.go gives an API call that has no deadline of its own.
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(5*time.Second))
+	if err != nil {
+		nc.Close()
+		return fmt.Errorf("use jetstream: %w", err)
+	}
+	b.nc, b.js = nc, js
+	return nil
+}
+
+func (b *Bus) onDisconnect(err error) {
+	b.mu.Lock()
+	close(b.lost)
+	b.lost = make(chan struct{})
+	b.mu.Unlock()
+	if err != nil {
+		b.log.Warn("bus disconnected", "error", err)
+	}
+}
+
+// disconnect returns a channel that is closed when the connection breaks the next time.
+func (b *Bus) disconnect() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost
+}
+
+func (b *Bus) hasTopic(topic string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, ok := b.topics[topic]
+	return ok
+}
+
+func (b *Bus) queue(name string) (Queue, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q, ok := b.queues[name]
+	if !ok {
+		return Queue{}, fmt.Errorf("queue %s is not in the queue table", name)
+	}
+	return q, nil
+}
+
+// names are the streams and subjects under one prefix.
+type names string
+
+func (n names) events() string             { return string(n) + "-events" }
+func (n names) dead() string               { return string(n) + "-dead" }
+func (n names) event(topic string) string  { return string(n) + ".event." + topic }
+func (n names) redrive(q string) string    { return string(n) + ".redrive." + q }
+func (n names) deadLetter(q string) string { return string(n) + ".dead." + q }
+func (n names) probe() string              { return string(n) + ".probe" }
+func (n names) deadProbe() string          { return string(n) + ".probe-dead" }
+
+// token is what may stand in a subject, a stream name and a durable name alike: no dots, spaces or wildcards.
+var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$`)
+
+func (c Config) validate() error {
+	var problems []error
+	check := func(what, name string) {
+		if !token.MatchString(name) {
+			problems = append(problems, fmt.Errorf("%s %q: letters, digits, - and _ only", what, name))
+		}
+	}
+	if (c.Server == nil) == (c.URL == "") {
+		problems = append(problems, errors.New("exactly one of Server and URL must be set"))
+	}
+	check("prefix", c.Prefix)
+	var seen []string
+	for _, q := range c.Queues {
+		check("queue", q.Name)
+		if len(q.Topics) == 0 || slices.Contains(seen, q.Name) {
+			problems = append(problems, fmt.Errorf("queue %q: no topics or twice in the table", q.Name))
+		}
+		seen = append(seen, q.Name)
+		for _, t := range q.Topics {
+			check("topic", t)
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,153 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/messages"
+)
+
+const (
+	// publishTimeout is for messages whose context has no deadline. LiveChat waits about 10 s for an answer.
+	publishTimeout = 3 * time.Second
+	// publishConcurrency is how many messages of one batch are under way at once; 64 share about as many fsyncs as
+	// 8,000 would.
+	publishConcurrency = 64
+	// 20 attempts a second for 50 s outlast every deadline, which is the real bound.
+	publishRetryWait, publishRetries = 50 * time.Millisecond, 1000
+)
+
+// Outgoing is one message and where it goes.
+type Outgoing struct {
+	Topic   string
+	Message *message.Message
+}
+
+// Publisher is a Watermill publisher to the event stream. It is safe for concurrent use.
+//
+// Messages carry no Nats-Msg-Id: the server's window of duplicates is minutes, a LiveChat retry comes hours later, and
+// idempotency is a property of the store's write.
+type Publisher struct{ bus *Bus }
+
+var _ message.Publisher = (*Publisher)(nil)
+
+// Publisher returns a publisher on the bus. Closing it does nothing; the bus is closed by its owner.
+func (b *Bus) Publisher() *Publisher { return &Publisher{b} }
+
+// Publish returns nil once the broker has every message on disk. Each message is bound by the deadline of its context,
+// else by 3 s. After an error some of the messages may stand in the stream; publishing all of them again is right,
+// because events are idempotent, and keeps the order of lanes: see PublishAll. Errors are messages.Unavailable, except
+// for a topic that no queue has and for a message that is too large, which are permanent.
+func (p *Publisher) Publish(topic string, msgs ...*message.Message) error {
+	batch := make([]Outgoing, len(msgs))
+	for i, m := range msgs {
+		batch[i] = Outgoing{topic, m}
+	}
+	return p.PublishAll(batch)
+}
+
+// PublishAll is Publish for several topics at once. A message enters the stream only after its predecessor in the same
+// lane is confirmed, whatever the topics; otherwise a half-failed batch would leave the later one of a lane accepted
+// and the earlier one lost. Messages of different lanes go side by side. After the first error nothing new is sent.
+func (p *Publisher) PublishAll(batch []Outgoing) error {
+	var outgoing []outgoing
+	for _, o := range batch {
+		if !p.bus.hasTopic(o.Topic) {
+			// The stream would acknowledge the message and keep nothing.
+			return messages.Permanent("unrouted", fmt.Errorf("publish to %s: no queue has this topic", o.Topic))
+		}
+		m, err := p.bus.prepare(p.bus.names.event(o.Topic), o.Message)
+		if err != nil {
+			return err
+		}
+		outgoing = append(outgoing, m)
+	}
+	return p.bus.publish(p.bus.names.events(), outgoing)
+}
+
+// Close implements message.Publisher.
+func (p *Publisher) Close() error { return nil }
+
+type outgoing struct {
+	ctx  context.Context
+	lane string
+	msg  *nats.Msg
+}
+
+func (b *Bus) prepare(subject string, msg *message.Message) (outgoing, error) {
+	m, err := encode(subject, msg)
+	if err != nil {
+		return outgoing{}, messages.Permanent("undecodable", err)
+	}
+	return outgoing{msg.Context(), laneOf(msg, subject), m}, nil
+}
+
+// laneOf is the partition key of a message; without one, the subject is a single lane.
+func laneOf(msg *message.Message, subject string) string {
+	if lane := msg.Metadata.Get(bus.MetadataLane); lane != "" {
+		return lane
+	}
+	return subject
+}
+
+// publish sends wave after wave: the n-th wave has the n-th message of every lane.
+func (b *Bus) publish(stream string, batch []outgoing) error {
+	if len(batch) == 1 { // nearly every webhook
+		return b.publishOne(stream, batch[0])
+	}
+	var waves [][]outgoing
+	sent := make(map[string]int)
+	for _, o := range batch {
+		n := sent[o.lane]
+		sent[o.lane]++
+		if n == len(waves) {
+			waves = append(waves, nil)
+		}
+		waves[n] = append(waves[n], o)
+	}
+	for _, wave := range waves {
+		if len(wave) == 1 {
+			if err := b.publishOne(stream, wave[0]); err != nil {
+				return err
+			}
+			continue
+		}
+		var group errgroup.Group
+		group.SetLimit(publishConcurrency)
+		for _, o := range wave {
+			group.Go(func() error { return b.publishOne(stream, o) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bus) publishOne(stream string, o outgoing) error {
+	ctx := o.ctx
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
+		defer cancel()
+	}
+	// While the server restarts nobody listens on the subject for a moment.
+	ack, err := b.js.PublishMsg(ctx, o.msg, jetstream.WithRetryAttempts(publishRetries), jetstream.WithRetryWait(publishRetryWait))
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return messages.Permanent("too_large", fmt.Errorf("publish to %s: %w", o.msg.Subject, err))
+	case err != nil:
+		return messages.Unavailable(fmt.Errorf("publish to %s: %w", o.msg.Subject, err))
+	case ack.Stream != stream:
+		return messages.Unavailable(fmt.Errorf("publish to %s: stream %s took it", o.msg.Subject, ack.Stream))
+	}
+	return nil
+}

@@ -1,0 +1,255 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// ErrServerStopped is returned for a connection while the server is down: before Start, during Restart, after Shutdown.
+var ErrServerStopped = errors.New("embedded nats-server is not running")
+
+// ServerConfig says where the embedded server keeps its data and who may reach it.
+type ServerConfig struct {
+	// Dir holds the JetStream files. One process uses it at a time; a lock file sees to that.
+	Dir string
+	// Listen is an optional host:port for other processes; port 0 picks a free one. Empty means in-process only.
+	Listen string
+	// Token is what clients must present. It is required when Listen is not a loopback address.
+	Token string
+	// StartTimeout bounds Start and Restart. Zero means 60 s: recovery reads every block file, 1 GB in about 10 s
+	// on a slow disk.
+	StartTimeout time.Duration
+	Logger       *slog.Logger
+}
+
+// Server is a nats-server inside the process, with JetStream on files and every acknowledged write fsynced.
+type Server struct {
+	cfg  ServerConfig
+	log  *slog.Logger
+	lock *flock.Flock
+
+	restarting sync.Mutex // one Restart or Shutdown at a time
+
+	mu      sync.Mutex
+	running *server.Server // nil while down
+	addr    string         // host:port once listening, the same after a Restart
+	closed  bool
+}
+
+// StartServer starts the server and returns when it takes connections. It refuses a directory that another process
+// uses and a non-loopback listen address without a token.
+func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
+	if cfg.StartTimeout == 0 {
+		cfg.StartTimeout = 60 * time.Second
+	}
+	if err := checkListen(cfg.Listen, cfg.Token); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make broker directory: %w", err)
+	}
+	lock := flock.New(filepath.Join(cfg.Dir, "lock"))
+	switch held, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock broker directory: %w", err)
+	case !held:
+		return nil, fmt.Errorf("lock broker directory: another process uses %s", cfg.Dir)
+	}
+	s := &Server{cfg: cfg, log: cfg.Logger, lock: lock, addr: cfg.Listen}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return s, nil
+}
+
+// InProcessConn hands out a connection to the server that runs now. It makes Server an option for nats.InProcessServer:
+// a client that reconnects during Restart gets ErrServerStopped until the new server runs.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	s.mu.Lock()
+	running := s.running
+	s.mu.Unlock()
+	if running == nil {
+		return nil, ErrServerStopped
+	}
+	return running.InProcessConn()
+}
+
+// Addr is the host:port that the server listens on, or "" without a listener.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// Restart stops the server and starts it again on the same files and address; clients reconnect by themselves. It is
+// what brings a server back whose disk was full: a stream that failed to write stays closed for writing until then.
+// While the disk still has no room it changes nothing and returns an error.
+func (s *Server) Restart(ctx context.Context) error {
+	s.restarting.Lock()
+	defer s.restarting.Unlock()
+	if s.isClosed() {
+		return ErrServerStopped
+	}
+	if err := checkRoom(s.cfg.Dir); err != nil {
+		return fmt.Errorf("restart embedded nats-server: %w", err)
+	}
+	s.stop()
+	return s.start(ctx)
+}
+
+// Shutdown stops the server for good and waits until its files are closed.
+func (s *Server) Shutdown() error {
+	s.restarting.Lock()
+	defer s.restarting.Unlock()
+	if s.isClosed() {
+		return nil
+	}
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.stop()
+	if err := s.lock.Unlock(); err != nil {
+		return fmt.Errorf("unlock broker directory: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+func (s *Server) stop() {
+	s.mu.Lock()
+	running := s.running
+	s.running = nil
+	s.mu.Unlock()
+	if running != nil {
+		running.Shutdown()
+		running.WaitForShutdown()
+	}
+}
+
+func (s *Server) start(ctx context.Context) error {
+	opts, err := s.options()
+	if err != nil {
+		return err
+	}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("make embedded nats-server: %w", err)
+	}
+	logger := &serverLogger{log: s.log, fatal: make(chan string, 1)}
+	srv.SetLogger(logger, false, false)
+
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		srv.Start() // returns once JetStream has recovered and the listener, if any, is open
+	}()
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.StartTimeout)
+	defer cancel()
+	select {
+	case <-started:
+		err = logger.failure()
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err == nil && !srv.ReadyForConnections(s.cfg.StartTimeout) {
+		err = errors.New("not ready for connections")
+	}
+	if err != nil {
+		srv.Shutdown()
+		return fmt.Errorf("start embedded nats-server: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = srv
+	if addr := srv.Addr(); addr != nil && s.cfg.Listen != "" {
+		s.addr = addr.String()
+	}
+	return nil
+}
+
+func (s *Server) options() (*server.Options, error) {
+	opts := &server.Options{
+		ServerName: "livepipe",
+		DontListen: true,
+		NoSigs:     true, // signals belong to the process
+		NoLog:      true, // SetLogger below
+
+		// An envelope may hold a whole incoming_chat; 8 MiB is the most that nats-server recommends.
+		MaxPayload:    8 << 20,
+		Authorization: s.cfg.Token,
+
+		JetStream:  true,
+		StoreDir:   s.cfg.Dir,
+		SyncAlways: true,
+		// Every stream is on files; the server still wants a figure for memory.
+		JetStreamMaxMemory: 1 << 20,
+		// The disk is the limit. The default, three quarters of what is free at start, would shrink with every
+		// restart on a disk that fills up, and refuse to publish while there is room.
+		JetStreamMaxStore:      1 << 60,
+		DisableJetStreamBanner: true,
+	}
+	if addr := s.Addr(); addr != "" {
+		host, portText, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, fmt.Errorf("read listen address: %w", err)
+		}
+		port, err := strconv.Atoi(portText)
+		if err != nil {
+			return nil, fmt.Errorf("read listen port: %w", err)
+		}
+		if port == 0 {
+			port = server.RANDOM_PORT
+		}
+		opts.DontListen, opts.Host, opts.Port = false, host, port
+	}
+	return opts, nil
+}
+
+// checkListen refuses to open the broker to the network without a secret: whoever reaches it can read and write it all.
+func checkListen(addr, token string) error {
+	if addr == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("read listen address: %w", err)
+	}
+	ip := net.ParseIP(host)
+	if token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("listen on %s: an address other than loopback needs a token", addr)
+	}
+	return nil
+}
+
+// checkRoom writes and syncs 1 MiB, more than a recovering server writes before it takes the first message (the state
+// files of the streams and consumers, a few KiB each).
+func checkRoom(dir string) (err error) {
+	f, err := os.CreateTemp(dir, "room-*")
+	if err != nil {
+		return fmt.Errorf("check for room on disk: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+		return fmt.Errorf("check for room on disk: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("check for room on disk: %w", err)
+	}
+	return nil
+}

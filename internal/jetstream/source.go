@@ -1,0 +1,202 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/livepipe/livepipe/internal/lanes"
+)
+
+// Source is the durable consumer of one queue as the engine sees it. See the package comment for ownership and order.
+type Source struct {
+	bus   *Bus
+	queue string
+	log   *slog.Logger
+
+	epoch atomic.Pointer[epoch] // receipts of another epoch are stale
+	pull  pull                  // of the Fetch goroutine alone
+
+	pinMu   sync.Mutex
+	pin     string // id the server gave us as owner; "" while we stand by
+	lostPin string // the one before; its late deliveries are nobody's
+
+	stop    context.CancelFunc
+	stopped chan struct{} // the keep-alive has ended
+}
+
+// epoch is the time between two resets of the durable. Its address is its identity.
+type epoch struct {
+	ackPrefix string // "$JS.ACK....<stream>.<durable>."; set before the first delivery is handed out
+	next      uint64 // consumer sequence that the next delivery must have
+}
+
+var (
+	_ lanes.Source   = (*Source)(nil)
+	_ lanes.Rereader = (*Source)(nil)
+)
+
+// Source opens the queue for this process. Several may be open on one queue, here and elsewhere; one of them receives.
+// Close it when its subscription has ended, so that another takes over at once instead of within 3 s. The end of ctx
+// closes nothing.
+func (b *Bus) Source(ctx context.Context, queue string) (*Source, error) {
+	if _, err := b.queue(queue); err != nil {
+		return nil, fmt.Errorf("open source: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("open source: %w", err)
+	}
+	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Source{
+		bus: b, queue: queue, log: b.log.With("queue", queue),
+		stop: stop, stopped: make(chan struct{}),
+	}
+	go s.keepAlive(alive)
+	return s, nil
+}
+
+// Fetch waits until this process owns the queue and there is something to handle.
+func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error) {
+	for {
+		if s.pull.broken() {
+			if err := s.startEpoch(ctx); err != nil {
+				return nil, fmt.Errorf("fetch from %s: %w", s.queue, err)
+			}
+		}
+		msgs, err := s.pull.next(ctx, limit, s.request)
+		batch, ok := s.accept(msgs)
+		switch {
+		case !ok: // of another pin, or something is missing: nothing of it may be handled
+			s.pull.breakOff()
+		case len(batch) > 0:
+			return batch, nil
+		case errors.Is(err, errWrongPin):
+			s.losePin(s.ownPin())
+			s.pull.breakOff()
+		case ctx.Err() != nil: // the request stays: what arrives for it waits for the next call
+			return nil, ctx.Err()
+		case err != nil:
+			s.pull.breakOff()
+			return nil, fmt.Errorf("fetch from %s: %w", s.queue, err)
+		}
+	}
+}
+
+// startEpoch gives up every earlier delivery and makes the server start again after the ack floor. The new inbox comes
+// first, so that nothing delivered before the reset is taken for something after it.
+func (s *Source) startEpoch(ctx context.Context) error {
+	s.epoch.Store(&epoch{next: 1})
+	if err := s.pull.open(s.bus); err != nil {
+		return err
+	}
+	if s.ownPin() == "" {
+		return nil // standing by: whoever is the owner must not be disturbed
+	}
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	if _, err := s.bus.js.ResetConsumer(ctx, s.bus.names.events(), s.queue); err != nil {
+		s.pull.breakOff()
+		return fmt.Errorf("reset consumer: %w", err)
+	}
+	return nil
+}
+
+// accept turns msgs into deliveries. False means that the epoch is over: the pin is new, so that earlier deliveries
+// belong to somebody else, or a delivery before one of these got lost.
+func (s *Source) accept(msgs []*nats.Msg) ([]lanes.Delivery, bool) {
+	batch := make([]lanes.Delivery, 0, len(msgs))
+	e := s.epoch.Load()
+	for _, m := range msgs {
+		if pin := m.Header.Get(pinHeader); pin != s.ownPin() {
+			s.takePin(pin)
+			return nil, false
+		}
+		meta, err := m.Metadata()
+		if err != nil || meta.Sequence.Consumer != e.next {
+			s.log.Warn("delivery missing, starting again from the ack floor")
+			return nil, false
+		}
+		if e.ackPrefix == "" {
+			e.ackPrefix = ackPrefix(m.Reply)
+		}
+		e.next++
+		msg := decode(m, meta.Sequence.Stream)
+		batch = append(batch, lanes.Delivery{
+			Message: msg,
+			Receipt: receipt{e, meta.Sequence.Stream, meta.Sequence.Consumer},
+			Key:     laneOf(msg, m.Subject),
+			Size:    m.Size(),
+		})
+	}
+	return batch, true
+}
+
+// keepAlive keeps the pin while the engine asks for nothing, because it is full or paused.
+func (s *Source) keepAlive(ctx context.Context) {
+	defer close(s.stopped)
+	tick := time.NewTicker(pinnedTTL / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if pin := s.ownPin(); pin != "" {
+			if err := s.bus.signOfLife(ctx, s.queue, pin); errors.Is(err, errWrongPin) {
+				s.losePin(pin)
+			}
+		}
+	}
+}
+
+// Close hands the pin back, so that a process that stands by takes over at once. What is not acknowledged comes again
+// to the next owner.
+func (s *Source) Close() error {
+	s.stop()
+	<-s.stopped
+	s.pull.breakOff()
+	pin := s.ownPin()
+	if pin == "" || !s.bus.nc.IsConnected() {
+		return nil
+	}
+	s.losePin(pin)
+	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
+	defer cancel()
+	if err := s.bus.events.UnpinConsumer(ctx, s.queue, ownerGroup); err != nil {
+		return fmt.Errorf("hand back queue %s: %w", s.queue, err)
+	}
+	return nil
+}
+
+func (s *Source) ownPin() string {
+	s.pinMu.Lock()
+	defer s.pinMu.Unlock()
+	return s.pin
+}
+
+func (s *Source) takePin(pin string) {
+	s.pinMu.Lock()
+	defer s.pinMu.Unlock()
+	if pin != s.lostPin {
+		s.pin = pin
+		s.log.Info("queue taken over")
+	}
+}
+
+// losePin makes the receipts of the pin stale at once.
+func (s *Source) losePin(pin string) {
+	s.pinMu.Lock()
+	defer s.pinMu.Unlock()
+	if pin != "" && s.pin == pin {
+		s.pin, s.lostPin = "", pin
+		s.epoch.Store(&epoch{})
+		s.log.Info("queue handed over")
+	}
+}
