@@ -1,0 +1,123 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/livepipe/livepipe/internal/rules"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// DispatchStore remembers what was delivered.
+type DispatchStore interface {
+	// Dispatched reports whether the dispatch event was delivered.
+	Dispatched(ctx context.Context, eventID string) (bool, error)
+	// MarkDispatched notes that the dispatch event was delivered.
+	MarkDispatched(ctx context.Context, eventID, destination string, at time.Time) error
+}
+
+// Dispatch delivers events to the destinations of the rules. A death between the delivery and its note repeats the
+// delivery with the same webhook-id, by which a receiver knows it.
+type Dispatch struct {
+	store     DispatchStore
+	rules     *rules.Set
+	client    *http.Client
+	log       *slog.Logger
+	now       func() time.Time
+	cooldowns map[string]*cooldown // by destination; every webhook has one, and the map never changes
+}
+
+// DispatchConfig is what a dispatch worker is made of. Store, Rules and Logger are required.
+type DispatchConfig struct {
+	Store  DispatchStore
+	Rules  *rules.Set
+	Logger *slog.Logger      // the destination "log" writes to it: ids and types only
+	HTTP   http.RoundTripper // nil: a transport of its own
+	Now    func() time.Time  // nil: time.Now
+	// Parallel bounds the deliveries under way to one destination. Zero means 32: half of the engine's 64 handlers, so
+	// that a destination that answers slowly leaves as many to the others.
+	Parallel int
+}
+
+// NewDispatch makes a dispatch worker.
+func NewDispatch(cfg DispatchConfig) *Dispatch {
+	if cfg.HTTP == nil {
+		cfg.HTTP = newTransport()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Parallel <= 0 {
+		cfg.Parallel = 32
+	}
+	d := &Dispatch{
+		store: cfg.Store, rules: cfg.Rules, log: cfg.Logger, now: cfg.Now, cooldowns: map[string]*cooldown{},
+		client: &http.Client{Transport: cfg.HTTP, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // a redirect is an answer that refuses; nothing is posted elsewhere
+		}},
+	}
+	for _, destination := range cfg.Rules.Destinations() {
+		if destination.Type == rules.Webhook {
+			d.cooldowns[destination.Name] = newCooldown(cfg.Parallel)
+		}
+	}
+	return d
+}
+
+// Close closes the connections that wait to be used again.
+func (d *Dispatch) Close() { d.client.CloseIdleConnections() }
+
+// Handle delivers one event to one destination, once.
+func (d *Dispatch) Handle(ctx context.Context, env messages.Envelope, e messages.DispatchRequested) error {
+	destination, ok := d.rules.Destination(e.Destination)
+	if !ok {
+		return messages.Permanent(messages.ReasonRefused, errors.New("the destination is no longer configured"))
+	}
+	done, err := d.store.Dispatched(ctx, env.ID)
+	if err != nil {
+		return fmt.Errorf("look up dispatch: %w", err)
+	}
+	if done {
+		return nil
+	}
+	switch destination.Type {
+	case rules.Webhook:
+		if err := d.post(ctx, destination, env.ID, e.Event); err != nil {
+			return err
+		}
+	case rules.Log:
+		d.tell(ctx, e)
+	}
+	return d.note(ctx, env.ID, destination.Name)
+}
+
+// tell is the destination "log".
+func (d *Dispatch) tell(ctx context.Context, e messages.DispatchRequested) {
+	d.log.LogAttrs(ctx, slog.LevelInfo, "event",
+		slog.String("event_id", e.Event.ID),
+		slog.String("event_type", string(e.Event.Type)),
+		slog.String("channel", e.Channel),
+		slog.String("org", e.Org),
+		slog.String("livechat", e.LiveChat),
+		slog.String("chat_id", e.ChatID),
+		slog.String("destination", e.Destination),
+		slog.String("rule", e.Rule),
+	)
+}
+
+// noteTimeout is for a write that takes milliseconds and may meet a busy disk.
+const noteTimeout = 5 * time.Second
+
+// note marks the delivery even when the process has begun to stop: what was posted and not noted is posted again.
+func (d *Dispatch) note(ctx context.Context, eventID, destination string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
+	if err := d.store.MarkDispatched(ctx, eventID, destination, d.now()); err != nil {
+		return fmt.Errorf("note dispatch: %w", err)
+	}
+	return nil
+}

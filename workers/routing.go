@@ -1,0 +1,82 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/internal/rules"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// Routing decides by rules where a message goes, and asks for one dispatch to each destination, so that one that is down
+// never holds up another.
+type Routing struct {
+	Rules     *rules.Set
+	Publisher message.Publisher
+	Now       func() time.Time
+}
+
+// Handle routes a message.
+func (r *Routing) Handle(ctx context.Context, env messages.Envelope, e messages.MessageReceived) error {
+	return r.route(ctx, env, e.Origin, e.Message)
+}
+
+// HandleUpload routes an upload, which is a message of type file. What is sent on describes the file as it was received;
+// its bytes stay unreadable until the media worker has released them.
+func (r *Routing) HandleUpload(ctx context.Context, env messages.Envelope, e messages.MediaUploaded) error {
+	return r.route(ctx, env, e.Origin, uploadMessage(e))
+}
+
+// route needs no store: the ids of what it publishes derive from the event and the destination, so that an event that
+// comes again asks for the same dispatches, and dispatch does each once.
+func (r *Routing) route(ctx context.Context, env messages.Envelope, from messages.Origin, m messages.Message) error {
+	targets, err := r.Rules.Route(rules.FactsOf(env.Type, from, m))
+	if err != nil {
+		return fmt.Errorf("route event: %w", err)
+	}
+	var requests []*message.Message
+	for _, target := range targets {
+		request, err := messages.Seal(messages.DispatchRequested{
+			Origin: from, Destination: target.Destination, Rule: target.Rule, Event: env,
+		}, r.Now(), traceParent(ctx))
+		if err != nil {
+			return fmt.Errorf("route event: %w", err)
+		}
+		msg, err := bus.Marshal(request)
+		if err != nil {
+			return fmt.Errorf("route event: %w", err)
+		}
+		msg.SetContext(ctx)
+		requests = append(requests, msg)
+	}
+	if len(requests) == 0 {
+		return nil
+	}
+	return outage("publish dispatch requests", r.Publisher.Publish(messages.TypeDispatchRequested.Topic(), requests...))
+}
+
+// outage wraps an error of the broker, which every message of the worker needs, unless it speaks an outcome itself.
+func outage(doing string, err error) error {
+	var final *messages.PermanentError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &final):
+		return fmt.Errorf("%s: %w", doing, err)
+	default:
+		return messages.Unavailable(fmt.Errorf("%s: %w", doing, err))
+	}
+}
+
+// traceParent is the trace that ctx belongs to, in the form of W3C Trace Context; empty if there is none.
+func traceParent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}
