@@ -108,6 +108,8 @@ func (e *endpoint) perform(q *request, a action) error {
 	switch a.Service {
 	case channels.FetchMessages:
 		return e.fetch(q)
+	case channels.UploadMedia:
+		return e.upload(q)
 	default:
 		return e.receive(q, a.Decode)
 	}

@@ -35,6 +35,7 @@ func (s *Server) route(all []channels.Channel) error {
 			s.echo.RouteNotFound(prefix+"*", h) // every other method, so that all of them are checked in the same order
 		}
 	}
+	s.routeMedia()
 	return nil
 }
 

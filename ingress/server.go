@@ -42,6 +42,8 @@ type Server struct {
 	bus      *publisher
 	accepted *accepted
 	history  History
+	uploads  Uploads
+	blobs    *blobs.Store
 }
 
 // New makes the handler. The error tells all that is wrong with the configuration.
@@ -63,7 +65,8 @@ func New(c Config, d Deps) (*Server, error) {
 	}
 	origins := newCORS(c.Origins)
 	s := &Server{
-		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: l, metrics: m, accepted: a, history: d.History,
+		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: l, metrics: m, accepted: a,
+		history: d.History, uploads: d.Uploads, blobs: d.Blobs,
 		access: newAccess(c, origins, d.Accounts),
 		bus:    &publisher{bus: d.Publisher, timeout: c.PublishTimeout, metrics: m},
 	}
@@ -71,7 +74,7 @@ func New(c Config, d Deps) (*Server, error) {
 }
 
 func (d Deps) validate() error {
-	if d.Publisher == nil || d.History == nil || d.Accounts == nil || d.Logger == nil || d.Registerer == nil {
+	if d.Publisher == nil || d.History == nil || d.Uploads == nil || d.Blobs == nil || d.Accounts == nil || d.Logger == nil || d.Registerer == nil {
 		return errors.New("a dependency is missing")
 	}
 	return nil

@@ -22,6 +22,7 @@ import (
 	"github.com/livepipe/livepipe/channels"
 	"github.com/livepipe/livepipe/channels/livechat"
 	"github.com/livepipe/livepipe/ingress"
+	"github.com/livepipe/livepipe/internal/blobs"
 	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -54,7 +55,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	w.config.UploadDir = t.TempDir()
 	w.deps = ingress.Deps{
 		Channels:  []channels.Channel{livechat.Channel()},
-		Publisher: w.bus, History: w.store, Uploads: w.store, Accounts: w.store,
+		Publisher: w.bus, History: w.store, Uploads: w.store, Blobs: openBlobs(t), Accounts: w.store,
 		Logger:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Registerer: w.registry,
 	}
@@ -67,6 +68,16 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	}
 	w.Server = s
 	return w
+}
+
+func openBlobs(t testing.TB) *blobs.Store {
+	t.Helper()
+	b, err := blobs.Open(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
 }
 
 // answer is what came back.
