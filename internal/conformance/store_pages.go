@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sort"
 	"testing"
@@ -194,6 +195,8 @@ func pageOddQueries(t *testing.T, s S) {
 		"window without messages":        {store.Query{From: from}, 0, []string{}},
 		"cursor newer than the window":   {store.Query{To: from, Before: store.Cursor{CreatedAt: 1 << 60, Arrival: 1}}, 3, []string{"msg0", "msg1", "msg2"}},
 		"cursor older than the window":   {store.Query{From: to, Before: store.Cursor{CreatedAt: 1, Arrival: 1}}, 3, []string{}},
+		"cursor before all time":         {store.Query{Before: store.Cursor{CreatedAt: math.MinInt64, Arrival: 1}}, 3, []string{}},
+		"cursor after all time":          {store.Query{Before: store.Cursor{CreatedAt: math.MaxInt64, Arrival: math.MaxInt64}}, 3, []string{"msg0", "msg1", "msg2"}},
 		"cursor that names no message":   {store.Query{Before: store.Cursor{CreatedAt: us(1) + 1, Arrival: 0}}, 3, []string{"msg0", "msg1"}},
 		"cursor before its own arrivals": {store.Query{Before: store.Cursor{CreatedAt: us(1), Arrival: -1}}, 3, []string{"msg0"}},
 	} {

@@ -16,8 +16,8 @@ import (
 // repeats, many messages side by side. Along the way the state never falls, and changed is true exactly when it rose.
 func receiptOrders(t *testing.T, s S) {
 	stride := 1
-	if testing.Short() || raceDetector {
-		stride = 97 // prime, so that the orders left are not all alike; the race detector makes SQLite 10 times slower
+	if testing.Short() || RaceDetector {
+		stride = 97 // prime, so that the orders left are not all alike
 	}
 	var g errgroup.Group
 	g.SetLimit(128)

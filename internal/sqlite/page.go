@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/livepipe/livepipe/internal/store"
@@ -57,46 +56,79 @@ func (v view) page(q store.Query) (store.Page, error) {
 	return page, nil
 }
 
-// pageEntries walks the history index backwards from a place and stops at the limit: no OFFSET, nothing is sorted. Media
-// are matched by their chat too, so that a guessed id shows nothing of another tenant.
-const pageEntries = `
-	SELECT m.created_us, m.arrival, m.message_id, m.type, m.text, m.author_id, m.author_type, m.created_at,
-		m.file_id, m.file_name, m.file_content_type, m.file_size, m.file_extension,
-		r.status,
-		d.state, d.reason, d.etag, d.has_thumbnail, d.decided_us,
-		d.file_name, d.file_content_type, d.file_size, d.file_extension
-	FROM messages m
-	LEFT JOIN receipts r ON r.chat = m.chat AND r.message_id = m.message_id
-	LEFT JOIN media d ON d.id = m.file_id AND d.org = ?1 AND d.livechat = ?2 AND d.chat_id = ?3
-	WHERE m.chat = ?4 AND m.created_us >= ?5 AND (m.created_us, m.arrival) < (?6, ?7)
-	ORDER BY m.created_us DESC, m.arrival DESC
-	LIMIT ?8`
+// A page walks the history index backwards from a place and stops at the limit: no OFFSET, nothing is sorted. The rest of
+// the cursor's own moment and what is older are two queries, because SQLite seeks by created_us alone when both stand in
+// one comparison, and would step over all messages of a moment that many share. Media are matched by their chat too, so
+// that a guessed id shows nothing of another tenant.
+const (
+	readEntries = `
+		SELECT m.created_us, m.arrival, m.message_id, m.type, m.text, m.author_id, m.author_type, m.created_at,
+			m.file_id, m.file_name, m.file_content_type, m.file_size, m.file_extension,
+			r.status,
+			d.state, d.reason, d.etag, d.has_thumbnail, d.decided_us,
+			d.file_name, d.file_content_type, d.file_size, d.file_extension
+		FROM messages m
+		LEFT JOIN receipts r ON r.chat = m.chat AND r.message_id = m.message_id
+		LEFT JOIN media d ON d.id = m.file_id AND d.org = ?1 AND d.livechat = ?2 AND d.chat_id = ?3
+		WHERE m.chat = ?4 AND `
+	newestFirst = ` ORDER BY m.created_us DESC, m.arrival DESC LIMIT ?5`
+
+	readMoment = readEntries + `m.created_us = ?6 AND m.arrival < ?7` + newestFirst
+	readWindow = readEntries + `m.created_us BETWEEN ?6 AND ?7` + newestFirst
+)
 
 func (v view) entries(chat int64, q store.Query, w window) (store.Page, error) {
-	before := store.Cursor{CreatedAt: w.to, Arrival: math.MaxInt64} // behind every message of the window's last moment
-	if !q.Before.IsZero() && q.Before.CreatedAt <= w.to {
-		before = q.Before
+	p := pager{view: v, chat: chat, q: q}
+	if before := q.Before; !before.IsZero() && before.CreatedAt <= w.to {
+		if before.CreatedAt >= w.from {
+			if err := p.read(readMoment, before.CreatedAt, before.Arrival); err != nil {
+				return store.Page{}, err
+			}
+		}
+		if before.CreatedAt <= w.from { // also keeps the next line from wrapping around
+			w = window{from: 0, to: -1}
+		} else {
+			w.to = before.CreatedAt - 1
+		}
 	}
-	args := []any{
-		q.Chat.Org, q.Chat.LiveChat, q.Chat.ChatID,
-		chat, w.from, before.CreatedAt, before.Arrival, q.Limit + 1, // one more tells whether there are older ones
+	if !w.empty() && p.missing() > 0 {
+		if err := p.read(readWindow, w.from, w.to); err != nil {
+			return store.Page{}, err
+		}
 	}
-	var page store.Page
-	var oldest store.Cursor
-	err := v.each(pageEntries, args, func(rows *sql.Rows) error {
-		if len(page.Entries) == q.Limit {
-			page.Next = oldest
+	slices.Reverse(p.page.Entries)
+	return p.page, nil
+}
+
+// pager gathers one page, newest first.
+type pager struct {
+	view
+	chat   int64
+	q      store.Query
+	page   store.Page
+	oldest store.Cursor // of the entries gathered
+}
+
+// missing counts what is still to be read: the page and one more, which tells whether there are older ones.
+func (p *pager) missing() int {
+	if !p.page.Next.IsZero() {
+		return 0
+	}
+	return p.q.Limit + 1 - len(p.page.Entries)
+}
+
+func (p *pager) read(query string, bounds ...any) error {
+	c := p.q.Chat
+	args := append([]any{c.Org, c.LiveChat, c.ChatID, p.chat, p.missing()}, bounds...)
+	return p.each(query, args, func(rows *sql.Rows) error {
+		if len(p.page.Entries) == p.q.Limit {
+			p.page.Next = p.oldest
 			return nil
 		}
-		entry, at, err := scanEntry(rows, q.Chat)
-		page.Entries, oldest = append(page.Entries, entry), at
+		entry, at, err := scanEntry(rows, c)
+		p.page.Entries, p.oldest = append(p.page.Entries, entry), at
 		return err
 	})
-	if err != nil {
-		return store.Page{}, err
-	}
-	slices.Reverse(page.Entries)
-	return page, nil
 }
 
 func scanEntry(rows *sql.Rows, chat messages.Chat) (store.Entry, store.Cursor, error) {

@@ -37,7 +37,8 @@ CREATE TABLE messages (
     UNIQUE (chat, message_id)
 );
 
-CREATE INDEX messages_history ON messages (chat, created_us, arrival);
+-- SQLite ends every index with the rowid, which is arrival.
+CREATE INDEX messages_history ON messages (chat, created_us);
 
 -- day counts from 1970-01-01 UTC and may be negative.
 CREATE TABLE chat_days (
