@@ -51,7 +51,8 @@ type Bus struct {
 	mu     sync.Mutex
 	queues map[string]Queue
 	topics map[string]struct{}
-	lost   chan struct{} // closed when the connection breaks, then replaced
+	conn   context.Context // ends when the connection breaks, then replaced
+	broke  context.CancelFunc
 	closed chan struct{} // closed when the connection is
 }
 
@@ -67,8 +68,9 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	b := &Bus{
 		names: names(cfg.Prefix), log: cfg.Logger,
 		queues: make(map[string]Queue), topics: make(map[string]struct{}),
-		lost: make(chan struct{}), closed: make(chan struct{}),
+		closed: make(chan struct{}),
 	}
+	b.conn, b.broke = context.WithCancel(context.Background())
 	if err := b.connect(cfg); err != nil {
 		return nil, err
 	}
@@ -128,19 +130,30 @@ func (b *Bus) connect(cfg Config) error {
 
 func (b *Bus) onDisconnect(err error) {
 	b.mu.Lock()
-	close(b.lost)
-	b.lost = make(chan struct{})
+	b.broke()
+	b.conn, b.broke = context.WithCancel(context.Background())
 	b.mu.Unlock()
 	if err != nil {
 		b.log.Warn("bus disconnected", "error", err)
 	}
 }
 
-// disconnect returns a channel that is closed when the connection breaks the next time.
-func (b *Bus) disconnect() <-chan struct{} {
+// connection returns a context that ends when the connection breaks the next time.
+func (b *Bus) connection() context.Context {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.lost
+	return b.conn
+}
+
+// untilDisconnect makes ctx end with errDisconnected as its cause when the connection breaks: what was under way then
+// may be lost, and no answer comes.
+func (b *Bus) untilDisconnect(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(b.connection(), func() { cancel(errDisconnected) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 func (b *Bus) hasTopic(topic string) bool {

@@ -139,8 +139,7 @@ func (b *Bus) publishOne(stream string, o outgoing) error {
 		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
 		defer cancel()
 	}
-	// While the server restarts nobody listens on the subject for a moment.
-	ack, err := b.js.PublishMsg(ctx, o.msg, jetstream.WithRetryAttempts(publishRetries), jetstream.WithRetryWait(publishRetryWait))
+	ack, err := b.untilAcknowledged(ctx, o.msg)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return messages.Permanent("too_large", fmt.Errorf("publish to %s: %w", o.msg.Subject, err))
@@ -150,4 +149,19 @@ func (b *Bus) publishOne(stream string, o outgoing) error {
 		return messages.Unavailable(fmt.Errorf("publish to %s: stream %s took it", o.msg.Subject, ack.Stream))
 	}
 	return nil
+}
+
+// untilAcknowledged sends m again when the connection broke, which may make it come twice: what was under way is in
+// the stream, in the buffer of the reconnecting client, or nowhere.
+func (b *Bus) untilAcknowledged(ctx context.Context, m *nats.Msg) (*jetstream.PubAck, error) {
+	for {
+		attempt, cancel := b.untilDisconnect(ctx)
+		// While the server restarts nobody listens on the subject for a moment.
+		ack, err := b.js.PublishMsg(attempt, m, jetstream.WithRetryAttempts(publishRetries), jetstream.WithRetryWait(publishRetryWait))
+		again := err != nil && errors.Is(context.Cause(attempt), errDisconnected) && ctx.Err() == nil && !b.nc.IsClosed()
+		cancel()
+		if !again {
+			return ack, err
+		}
+	}
 }

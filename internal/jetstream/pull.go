@@ -37,7 +37,7 @@ var (
 type pull struct {
 	sub     *nats.Subscription
 	arrived chan *nats.Msg
-	lost    <-chan struct{} // the connection that the pull was made on broke
+	conn    context.Context // ends when the connection that the pull was made on breaks
 	credit  int             // messages that the server may still send
 }
 
@@ -64,14 +64,14 @@ func (p *pull) breakOff() {
 
 func (p *pull) open(b *Bus) error {
 	p.breakOff()
-	lost := b.disconnect()
+	conn := b.connection()
 	// Statuses come beside the messages: one end and at most 6 heartbeats in 30 s.
 	arrived := make(chan *nats.Msg, largestPull+16)
 	sub, err := b.nc.ChanSubscribe(b.nc.NewInbox(), arrived)
 	if err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
-	*p = pull{sub: sub, arrived: arrived, lost: lost}
+	*p = pull{sub: sub, arrived: arrived, conn: conn}
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (p *pull) next(ctx context.Context, limit int, request func(inbox string, b
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-p.lost:
+		case <-p.conn.Done():
 			return nil, errDisconnected
 		case <-silent.C:
 			return nil, errSilent
@@ -182,6 +182,8 @@ func (b *Bus) signOfLife(ctx context.Context, queue, pin string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, pinnedTTL/3)
 	defer cancel()
+	ctx, disconnect := b.untilDisconnect(ctx)
+	defer disconnect()
 	answer, err := b.nc.RequestWithContext(ctx, b.nextSubject(queue), body)
 	if err != nil {
 		return fmt.Errorf("keep queue %s: %w", queue, err)

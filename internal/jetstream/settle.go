@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/livepipe/livepipe/internal/lanes"
@@ -80,7 +79,7 @@ func (s *Source) tell(ctx context.Context, acks []ack) []error {
 			continue
 		}
 		if err := s.confirm(ctx, subject, a.body); err != nil {
-			return fail(errs, fmt.Errorf("settle on %s: %w", s.queue, err))
+			return fail(errs, err)
 		}
 	}
 	return errs
@@ -89,8 +88,12 @@ func (s *Source) tell(ctx context.Context, acks []ack) []error {
 func (s *Source) confirm(ctx context.Context, subject string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	_, err := s.bus.nc.RequestWithContext(ctx, subject, body)
-	return err
+	ctx, disconnect := s.bus.untilDisconnect(ctx)
+	defer disconnect()
+	if _, err := s.bus.nc.RequestWithContext(ctx, subject, body); err != nil {
+		return fmt.Errorf("settle on %s: %w", s.queue, errors.Join(err, context.Cause(ctx)))
+	}
+	return nil
 }
 
 // fail gives err to every entry that has none: without the answer nothing is known about them.
@@ -116,7 +119,7 @@ func (s *Source) Reread(ctx context.Context, r lanes.Receipt) (*message.Message,
 	if err != nil {
 		return nil, fmt.Errorf("read message %d again: %w", own.streamSeq, err)
 	}
-	return decode(&nats.Msg{Subject: raw.Subject, Header: raw.Header, Data: raw.Data}, raw.Sequence), nil
+	return decodeRaw(raw), nil
 }
 
 // ackSubject rebuilds the reply subject of the delivery. Its other numbers (delivery count, time, pending) are for the

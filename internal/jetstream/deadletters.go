@@ -1,0 +1,209 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// The metadata that the router gives a dead letter beside the event's own type and lane.
+const (
+	deadReason   = "reason"
+	deadWorker   = "worker"
+	deadEventID  = "event_id"
+	deadAttempts = "attempts"
+	deadFailedAt = "failed_at"
+	deadDetail   = "detail"
+)
+
+// ErrNoDeadLetter is returned for a sequence that is not a dead letter of the queue, or no longer.
+var ErrNoDeadLetter = errors.New("no such dead letter")
+
+// DeadLetter is what may be shown of a dead letter: nothing that anybody wrote.
+type DeadLetter struct {
+	Seq      uint64 // its name, never used twice
+	Queue    string
+	Reason   string
+	Worker   string
+	EventID  string
+	Type     string
+	Attempts int
+	Detail   string    // what went wrong
+	FailedAt time.Time // as the worker said; when it was set aside, if it said nothing readable
+	Size     int       // of the body, in bytes
+}
+
+// DeadLetters keeps what a worker gave up, for 14 days, by queue.
+type DeadLetters struct{ bus *Bus }
+
+var _ message.Publisher = (*DeadLetters)(nil)
+
+// DeadLetters returns the dead letters of the bus.
+func (b *Bus) DeadLetters() *DeadLetters { return &DeadLetters{b} }
+
+// Publish sets messages aside. The topic is the name of the queue that they come from. It returns nil once they are on
+// disk, and the errors of Publisher.Publish.
+func (d *DeadLetters) Publish(queue string, msgs ...*message.Message) error {
+	if _, err := d.bus.queue(queue); err != nil {
+		return messages.Permanent("unrouted", fmt.Errorf("set message aside: %w", err))
+	}
+	batch := make([]outgoing, len(msgs))
+	for i, msg := range msgs {
+		var err error
+		if batch[i], err = d.bus.prepare(d.bus.names.deadLetter(queue), msg); err != nil {
+			return err
+		}
+	}
+	return d.bus.publish(d.bus.names.dead(), batch)
+}
+
+// Close implements message.Publisher; the bus is closed by its owner.
+func (d *DeadLetters) Close() error { return nil }
+
+// List returns at most limit dead letters of the queue with a sequence above after, oldest first.
+func (d *DeadLetters) List(ctx context.Context, queue string, after uint64, limit int) ([]DeadLetter, error) {
+	var list []DeadLetter
+	for len(list) < limit {
+		raw, err := d.next(ctx, queue, after+1)
+		if errors.Is(err, ErrNoDeadLetter) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, describe(queue, raw))
+		after = raw.Sequence
+	}
+	return list, nil
+}
+
+// Get returns one dead letter with its message, whose body is what somebody wrote. The error is ErrNoDeadLetter when
+// the queue has none with this sequence.
+func (d *DeadLetters) Get(ctx context.Context, queue string, seq uint64) (DeadLetter, *message.Message, error) {
+	raw, err := d.at(ctx, queue, seq)
+	if err != nil {
+		return DeadLetter{}, nil, err
+	}
+	return describe(queue, raw), decodeRaw(raw), nil
+}
+
+// Purge deletes the given dead letters of the queue, or all of them when none is given, and returns how many it deleted.
+func (d *DeadLetters) Purge(ctx context.Context, queue string, seqs ...uint64) (int, error) {
+	deleted := 0
+	remove := func(raw *jetstream.RawStreamMsg) error {
+		if err := d.remove(ctx, queue, raw.Sequence); err != nil {
+			return err
+		}
+		deleted++
+		return nil
+	}
+	err := d.each(ctx, queue, seqs, remove)
+	return deleted, err
+}
+
+// remove deletes one dead letter; that somebody else did meanwhile is no error.
+func (d *DeadLetters) remove(ctx context.Context, queue string, seq uint64) error {
+	err := d.bus.dead.DeleteMsg(ctx, seq)
+	if err == nil {
+		return nil
+	}
+	if _, gone := d.at(ctx, queue, seq); errors.Is(gone, ErrNoDeadLetter) {
+		return nil
+	}
+	return fmt.Errorf("delete dead letter %d: %w", seq, err)
+}
+
+// each visits the dead letters with the given sequences, or all when there are none given.
+func (d *DeadLetters) each(ctx context.Context, queue string, seqs []uint64, visit func(*jetstream.RawStreamMsg) error) error {
+	if len(seqs) == 0 {
+		return d.walk(ctx, queue, visit)
+	}
+	for _, seq := range seqs {
+		raw, err := d.at(ctx, queue, seq)
+		if err != nil {
+			return err
+		}
+		if err := visit(raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk visits the dead letters that stand there now; one that comes back meanwhile is not visited again.
+func (d *DeadLetters) walk(ctx context.Context, queue string, visit func(*jetstream.RawStreamMsg) error) error {
+	info, err := d.bus.dead.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look at dead letters: %w", err)
+	}
+	for seq := uint64(1); ; {
+		raw, err := d.next(ctx, queue, seq)
+		if errors.Is(err, ErrNoDeadLetter) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if raw.Sequence > info.State.LastSeq {
+			return nil
+		}
+		if err := visit(raw); err != nil {
+			return err
+		}
+		seq = raw.Sequence + 1
+	}
+}
+
+// next finds the first dead letter of the queue from seq on.
+func (d *DeadLetters) next(ctx context.Context, queue string, seq uint64) (*jetstream.RawStreamMsg, error) {
+	if !token.MatchString(queue) { // a wildcard would show every queue's
+		return nil, fmt.Errorf("dead letters of %q: %w", queue, ErrNoDeadLetter)
+	}
+	raw, err := d.bus.dead.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(d.bus.names.deadLetter(queue)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, fmt.Errorf("dead letters of %s: %w", queue, ErrNoDeadLetter)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read dead letters of %s: %w", queue, err)
+	}
+	return raw, nil
+}
+
+func (d *DeadLetters) at(ctx context.Context, queue string, seq uint64) (*jetstream.RawStreamMsg, error) {
+	raw, err := d.next(ctx, queue, seq)
+	if err != nil {
+		return nil, err
+	}
+	if raw.Sequence != seq {
+		return nil, fmt.Errorf("dead letter %d of %s: %w", seq, queue, ErrNoDeadLetter)
+	}
+	return raw, nil
+}
+
+func decodeRaw(raw *jetstream.RawStreamMsg) *message.Message {
+	return decode(&nats.Msg{Subject: raw.Subject, Header: raw.Header, Data: raw.Data}, raw.Sequence)
+}
+
+func describe(queue string, raw *jetstream.RawStreamMsg) DeadLetter {
+	md := decodeRaw(raw).Metadata
+	attempts, _ := strconv.Atoi(md.Get(deadAttempts)) // 0 when the writer said nothing readable
+	failedAt, err := messages.ParseTime(md.Get(deadFailedAt))
+	if err != nil {
+		failedAt = raw.Time
+	}
+	return DeadLetter{
+		Seq: raw.Sequence, Queue: queue,
+		Reason: md.Get(deadReason), Worker: md.Get(deadWorker), EventID: md.Get(deadEventID),
+		Type: md.Get(bus.MetadataType), Attempts: attempts, Detail: md.Get(deadDetail),
+		FailedAt: failedAt, Size: len(raw.Data),
+	}
+}

@@ -1,0 +1,62 @@
+package jetstream_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/livepipe/livepipe/internal/jetstream"
+	"github.com/livepipe/livepipe/internal/lanes"
+)
+
+// TestWatermillSuite is Watermill's own suite, in full, against a broker in another process that TestReconnect restarts.
+func TestWatermillSuite(t *testing.T) {
+	broker := startBroker(t)
+	bus := openBus(t, jetstream.Config{URL: broker.url()})
+	group := func(t *testing.T, name string) (message.Publisher, message.Subscriber) {
+		return bus.Publisher(), newGroupSubscriber(t, bus, name)
+	}
+	tests.TestPubSub(t,
+		tests.Features{
+			ConsumerGroups:        true,
+			GuaranteedOrder:       true,
+			Persistent:            true,
+			RestartServiceCommand: []string{testBinary(t), "restart-broker", broker.dir},
+		},
+		func(t *testing.T) (message.Publisher, message.Subscriber) { return group(t, "default") },
+		group,
+	)
+}
+
+// groupSubscriber makes a queue for each topic and consumer group as the suite comes up with them.
+type groupSubscriber struct {
+	*lanes.Subscriber
+	bus   *jetstream.Bus
+	group string
+}
+
+func newGroupSubscriber(t *testing.T, bus *jetstream.Bus, group string) groupSubscriber {
+	t.Helper()
+	open := func(ctx context.Context, queue string) (lanes.Source, error) { return bus.Source(ctx, queue) }
+	sub, err := lanes.New(lanes.Config{Lease: jetstream.AckWait}, open, testLogger(t), lanes.NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return groupSubscriber{sub, bus, group}
+}
+
+func (s groupSubscriber) SubscribeInitialize(topic string) error {
+	return jetstream.EnsureQueue(s.bus, context.Background(), jetstream.Queue{Name: s.queue(topic), Topics: []string{topic}})
+}
+
+func (s groupSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	if err := s.SubscribeInitialize(topic); err != nil {
+		return nil, err
+	}
+	return s.Subscriber.Subscribe(ctx, s.queue(topic))
+}
+
+func (s groupSubscriber) queue(topic string) string { return s.group + "_" + topic }
