@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -53,12 +54,13 @@ func (c *capped) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explainRead tells a sender's faults from ours.
+// explainRead tells a body that is too large or too slow from one that was cut or is framed wrongly. None is our fault.
 func explainRead(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return refuse(codeIncompleteBody)
+	var refused *refusal
+	if err == nil || errors.As(err, &refused) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
 	}
-	return err
+	return refuse(codeIncompleteBody)
 }
 
 // readDeadline ends a read that takes too long. It is lifted afterwards, because net/http watches the connection while

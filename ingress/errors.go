@@ -62,7 +62,7 @@ var table = map[string]row{
 	codeInvalidQuery:               {400, 0, "A query parameter is not valid."},
 	codeInvalidMultipart:           {400, 0, "The body is not valid multipart/form-data."},
 	codeUnknownAction:              {400, 0, "The action is not one of this path's."},
-	codeIncompleteBody:             {400, 0, "The body ended before its declared length."},
+	codeIncompleteBody:             {400, 0, "The body ended too early."},
 	codeUnauthorized:               {401, 0, "The credentials are missing or not valid for this identifier."},
 	codeForeignHost:                {403, 0, "Without accounts, only requests for this machine's own names are answered."},
 	codeForeignOrigin:              {403, 0, "The page's origin may not call."},
@@ -121,7 +121,6 @@ type problem struct {
 func classify(err error) *refusal {
 	var known *refusal
 	var invalid *channels.Invalid
-	var tooLarge *http.MaxBytesError
 	var routing *echo.HTTPError
 	switch {
 	case errors.As(err, &known):
@@ -132,13 +131,11 @@ func classify(err error) *refusal {
 			code = channels.CodeInvalidField
 		}
 		return &refusal{code: code, field: invalid.Field, detail: invalid.Detail}
-	case errors.As(err, &tooLarge):
-		return &refusal{code: codeTooLarge}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &refusal{code: codeBodyTimeout}
 	case errors.Is(err, store.ErrUnknownChat):
 		return &refusal{code: codeChatNotFound}
-	case messages.IsUnavailable(err):
+	case messages.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded):
 		return &refusal{code: codeUnavailable, cause: err}
 	case errors.Is(err, context.Canceled): // the caller has gone: nobody reads the answer
 		return &refusal{code: codeUnavailable}
@@ -165,7 +162,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) int {
 		p.RequestID = newRequestID()
 	}
 	if refused.cause != nil {
-		s.log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+		level := slog.LevelWarn // an outage, which its own part tells about too
+		if means.status == http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		s.log.LogAttrs(r.Context(), level, "request failed",
 			slog.String("code", refused.code), slog.String("request_id", p.RequestID), slog.Any("error", refused.cause))
 	}
 	h := w.Header()

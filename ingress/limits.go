@@ -30,11 +30,11 @@ func newLimits(c Config) (*limits, error) {
 	return &limits{rate: rate.Limit(c.AddressRate), burst: c.AddressBurst, trusted: c.TrustedProxies, buckets: buckets}, nil
 }
 
-// allow takes one request from the caller's bucket. Loopback has none: it is this machine's own tools, or a proxy that
-// was not named as trusted, behind which one flood would use up the bucket of everybody.
+// allow takes one request from the caller's bucket. Loopback and Unix sockets have none: it is this machine's own tools,
+// or a proxy that was not named as trusted, behind which one flood would use up the bucket of everybody.
 func (l *limits) allow(r *http.Request) error {
 	address := l.caller(r)
-	if address.IsLoopback() {
+	if address.IsLoopback() || !address.IsValid() {
 		return nil
 	}
 	if address.Is6() { // whoever has one IPv6 address has its /64

@@ -175,7 +175,7 @@ func explainPart(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return refuse(codeIncompleteBody)
 	}
-	return &refusal{code: codeInvalidMultipart, cause: nil, detail: table[codeInvalidMultipart].detail}
+	return refuse(codeInvalidMultipart)
 }
 
 // budget lets only so many bytes through for each step, so that no step can make the parser hold more in memory than

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/labstack/echo/v4"
@@ -63,6 +64,7 @@ func New(c Config, d Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make memory of accepted chats: %w", err)
 	}
+	c.MediaURL = strings.TrimRight(c.MediaURL, "/")
 	origins := newCORS(c.Origins)
 	s := &Server{
 		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: l, metrics: m, accepted: a,
