@@ -135,6 +135,23 @@ type bench struct {
 // an application uses.
 func work(t *testing.T, handle func(ctx context.Context, b *bench) error, test func(b *bench)) {
 	t.Helper()
+	var the *bench
+	runWith(t, func(ctx context.Context, _ messages.Envelope, _ messages.MessageReceived) error {
+		the.runs++
+		return handle(ctx, the)
+	}, func(b *bench) {
+		the = b
+		test(b)
+	})
+}
+
+// runWith is work for a handler that looks at its event.
+func runWith(
+	t *testing.T,
+	handle func(ctx context.Context, env messages.Envelope, e messages.MessageReceived) error,
+	test func(b *bench),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{
 			queue: &queue{added: make(chan struct{}, 1)}, dead: &graveyard{}, log: &bytes.Buffer{}, metrics: prometheus.NewRegistry(),
@@ -149,10 +166,7 @@ func work(t *testing.T, handle func(ctx context.Context, b *bench) error, test f
 			Workers: []Worker{{
 				Binding: Table()[0], Subscriber: engine,
 				Routes: []Route{
-					On(func(ctx context.Context, _ messages.Envelope, _ messages.MessageReceived) error {
-						b.runs++
-						return handle(ctx, b)
-					}),
+					On(handle),
 					On(func(context.Context, messages.Envelope, messages.MediaUploaded) error { return nil }),
 				},
 			}},
