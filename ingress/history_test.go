@@ -1,0 +1,234 @@
+package ingress_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/internal/store"
+	"github.com/livepipe/livepipe/messages"
+)
+
+var chat = messages.Chat{Tenant: tenant, ChatID: "chat_abc123"}
+
+func cancelable(t testing.TB) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}
+
+// messageBody is the body of a message with this id.
+func messageBody(id string) string {
+	return `{"event":"incoming_message","chat_id":"chat_abc123","message":{"id":"` + id + `","type":"text","text":"t",` +
+		`"author":{"id":"v","type":"visitor"},"created_at":"2024-01-15T10:30:00Z"}}`
+}
+
+func TestFetchWalksBack(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"m1", "m2", "m3", "m4", "m5"} {
+		wants(t, id, w.post(livechatPath, messageBody(id)), "200")
+	}
+	var pages []string
+	target := fetchPath + "&limit=2"
+	for target != "" {
+		got := w.post(target, "")
+		var page struct {
+			Messages []struct {
+				ID string `json:"id"`
+			} `json:"messages"`
+			Total   int    `json:"total"`
+			HasMore bool   `json:"hasMore"`
+			Next    string `json:"next_cursor"`
+		}
+		if err := json.Unmarshal([]byte(got.body), &page); err != nil || page.Total != 5 || page.HasMore != (page.Next != "") {
+			t.Fatalf("%d %s: %v", got.status, got.body, err)
+		}
+		if strings.Contains(got.body, "next_cursor") != page.HasMore {
+			t.Errorf("a cursor without more: %s", got.body)
+		}
+		var ids []string
+		for _, m := range page.Messages {
+			ids = append(ids, m.ID)
+		}
+		pages = append(pages, strings.Join(ids, " "))
+		target = ""
+		if page.HasMore {
+			target = fetchPath + "&limit=2&cursor=" + page.Next
+		}
+	}
+	if diff := cmp.Diff([]string{"m4 m5", "m2 m3", "m1"}, pages); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFetchAsksTheStoreForWhatWasAsked(t *testing.T) {
+	w := newWorld(t)
+	wants(t, "message", w.post(livechatPath, messageBody("m1")), "200")
+	body := `{"from_timestamp":"2024-01-15T12:00:00+02:00","to_timestamp":"2024-01-15T12:00:00.5Z"}`
+	wants(t, "fetch", w.post(fetchPath+"&limit=7", body), "200")
+	wants(t, "defaults", w.post(fetchPath, `{"to_timestamp":"0001-01-01T00:00:00Z"}`), "200")
+	want := []store.Query{
+		{Chat: chat, Limit: 7, From: time.Date(2024, 1, 15, 10, 0, 0, 0, time.UTC), To: time.Date(2024, 1, 15, 12, 0, 0, 500_000_000, time.UTC)},
+		{Chat: chat, Limit: 50, To: time.Time{}.Add(1)},
+	}
+	if diff := cmp.Diff(want, w.store.queries); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFetchShowsStatusAndFileOnceThereIsOne(t *testing.T) {
+	const id = "media_aaaaaaaaaaaaaaaaaaaaaaaaaa"
+	file := messages.File{ID: id, Name: "a.png", ContentType: "image/png", Size: 9, Extension: ".png"}
+	cleaned := file
+	cleaned.Size = 7
+	entry := func(m *store.Media) store.Entry {
+		return store.Entry{Media: m, Message: messages.Message{
+			ID: id, Type: "file", File: &file, Author: messages.Author{ID: "u", Type: "user"}, CreatedAt: "2024-01-15T10:30:00Z",
+		}}
+	}
+	head := `{"id":"` + id + `","type":"file","author":{"id":"u","type":"user"},"created_at":"2024-01-15T10:30:00Z"`
+	const url = "http://127.0.0.1:8080/media/" + id
+	tests := map[string]struct {
+		entry store.Entry
+		want  string
+	}{
+		"text without status": {
+			store.Entry{Message: messages.Message{ID: "m", Type: "sticker", Author: messages.Author{ID: "v", Type: "visitor"}, CreatedAt: "2024-01-15T10:30:00Z"}},
+			`{"id":"m","type":"sticker","author":{"id":"v","type":"visitor"},"created_at":"2024-01-15T10:30:00Z"}`,
+		},
+		"text with status": {
+			store.Entry{Status: messages.Read, Message: messages.Message{ID: "m", Type: "text", Text: new(string), Author: messages.Author{ID: "v", Type: "agent"}, CreatedAt: "2024-01-15T10:30:00Z"}},
+			`{"id":"m","type":"text","text":"","author":{"id":"v","type":"agent"},"created_at":"2024-01-15T10:30:00Z","delivery_status":"read"}`,
+		},
+		"pending":   {entry(nil), head + `,"file":{"id":"` + id + `","url":"` + url + `.png","filename":"a.png","content_type":"image/png","size":9}}`},
+		"rejected":  {entry(&store.Media{File: file, State: store.MediaRejected}), head + `,"file":{"id":"` + id + `","url":"` + url + `.png","filename":"a.png","content_type":"image/png","size":9}}`},
+		"released":  {entry(&store.Media{File: cleaned, State: store.MediaReleased}), head + `,"file":{"id":"` + id + `","url":"` + url + `.png","filename":"a.png","content_type":"image/png","size":7}}`},
+		"thumbnail": {entry(&store.Media{File: cleaned, State: store.MediaReleased, HasThumbnail: true}), head + `,"file":{"id":"` + id + `","url":"` + url + `.png","filename":"a.png","content_type":"image/png","size":7,"thumbnail_url":"` + url + `/thumbnail"}}`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.store.chats[chat] = []store.Entry{test.entry}
+			want := `{"chat_id":"chat_abc123","messages":[` + test.want + `],"total":1,"hasMore":false}`
+			if diff := cmp.Diff(want, compact(t, w.post(fetchPath, "").body)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	w := newWorld(t)
+	w.store.chats[chat] = []store.Entry{}
+	if got := compact(t, w.post(fetchPath, "").body); got != `{"chat_id":"chat_abc123","messages":[],"total":0,"hasMore":false}` {
+		t.Error(got)
+	}
+}
+
+// TestReadYourWrites runs in virtual time: who has got a 200 reads the message, or is told to come back.
+func TestReadYourWrites(t *testing.T) {
+	// later makes the worker store what was published after a delay; a negative one means never.
+	later := func(w *world, delay time.Duration) {
+		w.bus.publish = func(_ string, msgs []*message.Message) error {
+			env, _ := bus.Unmarshal(msgs[0])
+			if delay >= 0 {
+				time.AfterFunc(delay, func() { w.store.apply(env) })
+			}
+			return nil
+		}
+	}
+	type step struct {
+		post  string        // a message with this id, stored after the delay
+		delay time.Duration // or, without post, a pause before the fetch
+		want  string        // of the fetch
+		n     int           // messages in it
+		took  time.Duration // at most; exactly when it is not 200
+	}
+	const never = -1
+	tests := map[string][]step{
+		"stored at once":                    {{post: "m1"}, {want: "200", n: 1}},
+		"a new chat, stored soon":           {{post: "m1", delay: 40 * time.Millisecond}, {want: "200", n: 1, took: 100 * time.Millisecond}},
+		"a new chat, stored late":           {{post: "m1", delay: 1900 * time.Millisecond}, {want: "200", n: 1, took: 2 * time.Second}},
+		"a new chat, not in time":           {{post: "m1", delay: 5 * time.Second}, {want: "503 chat_not_ready", took: 2 * time.Second}},
+		"a known chat waits for the newest": {{post: "m1"}, {want: "200", n: 1}, {post: "m2", delay: time.Second}, {want: "200", n: 2, took: 1100 * time.Millisecond}},
+		"a known chat, newest not in time":  {{post: "m1"}, {post: "m2", delay: never}, {want: "200", n: 1, took: 2 * time.Second}},
+		"an unknown chat":                   {{want: "404 chat_not_found", took: 250 * time.Millisecond}},
+		"accepted long ago":                 {{post: "m1", delay: never}, {delay: 11 * time.Minute, want: "404 chat_not_found", took: 250 * time.Millisecond}},
+		"accepted a while ago":              {{post: "m1", delay: never}, {delay: 9 * time.Minute, want: "503 chat_not_ready", took: 2 * time.Second}},
+	}
+	for name, steps := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				for _, s := range steps {
+					if s.post != "" {
+						later(w, s.delay)
+						wants(t, s.post, w.post(livechatPath, messageBody(s.post)), "200")
+						if s.delay == 0 {
+							synctest.Wait()
+						}
+						continue
+					}
+					<-time.After(s.delay)
+					start := time.Now()
+					got := w.post(fetchPath, "")
+					took := time.Since(start)
+					wants(t, "fetch", got, s.want)
+					if n := strings.Count(got.body, `"created_at"`); n != s.n || took > s.took || got.status != 200 && took != s.took {
+						t.Errorf("%d messages after %s: %s", n, took, got.body)
+					}
+					if retry := got.header.Get("Retry-After"); (got.status == http.StatusServiceUnavailable) != (retry == "1") {
+						t.Errorf("%d with Retry-After %q", got.status, retry)
+					}
+				}
+				<-time.After(10 * time.Second) // let late workers end
+			})
+		})
+	}
+}
+
+// TestChatOfAnotherProcess holds that a chat which another ingress has just accepted is found too.
+func TestChatOfAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		time.AfterFunc(200*time.Millisecond, func() {
+			w.store.mu.Lock()
+			defer w.store.mu.Unlock()
+			w.store.chats[chat] = []store.Entry{}
+		})
+		wants(t, "fetch", w.post(fetchPath, ""), "200")
+	})
+}
+
+// TestReaderWhoHangsUp holds that nobody is waited for who has gone.
+func TestReaderWhoHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, hangUp := cancelable(t)
+		time.AfterFunc(50*time.Millisecond, hangUp)
+		start := time.Now()
+		w.serve(request("POST", fetchPath, "").WithContext(ctx))
+		if took := time.Since(start); took > 50*time.Millisecond {
+			t.Errorf("waited %s", took)
+		}
+	})
+}
+
+// TestStoreIsDown holds that an outage is no 404 and no 500.
+func TestStoreIsDown(t *testing.T) {
+	w := newWorld(t)
+	w.config.Access = "open"
+	w.store.fail = messages.Unavailable(context.DeadlineExceeded)
+	open := newWorld(t, func(o *world) { o.config.Access = "open"; o.store = w.store; o.deps.History = w.store })
+	got := open.post(fetchPath, "")
+	wants(t, "fetch", got, "503 unavailable")
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	wants(t, "auto fails closed", w.post(livechatPath, messageBody("m")), "503 unavailable")
+}
