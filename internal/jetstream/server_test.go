@@ -1,0 +1,102 @@
+package jetstream_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/livepipe/livepipe/internal/jetstream"
+	"github.com/livepipe/livepipe/messages"
+)
+
+func TestServerRefuses(t *testing.T) {
+	used := t.TempDir()
+	startServer(t, jetstream.ServerConfig{Dir: used})
+	cases := map[string]jetstream.ServerConfig{
+		"token":           {Dir: t.TempDir(), Listen: "0.0.0.0:0"},
+		"missing port":    {Dir: t.TempDir(), Listen: "127.0.0.1"},
+		"another process": {Dir: used},
+	}
+	for want, cfg := range cases {
+		cfg.Logger = testLogger(t)
+		s, err := jetstream.StartServer(t.Context(), cfg)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error is %v", want, err)
+		}
+		if s != nil {
+			_ = s.Shutdown()
+		}
+	}
+}
+
+func TestListenerAsksForTheToken(t *testing.T) {
+	server := startServer(t, jetstream.ServerConfig{Listen: "127.0.0.1:0", Token: "s3cret"})
+	url := "nats://" + server.Addr()
+	if _, err := jetstream.Open(t.Context(), jetstream.Config{URL: url, Token: "wrong", Logger: testLogger(t)}); err == nil {
+		t.Error("a wrong token is let in")
+	}
+	openBus(t, jetstream.Config{Server: server, Token: "s3cret"})
+	remote := openBus(t, jetstream.Config{URL: url, Token: "s3cret"})
+	addr := server.Addr()
+	if err := server.Restart(t.Context()); err != nil || server.Addr() != addr {
+		t.Errorf("restart: %v, listens on %s and not %s", err, server.Addr(), addr)
+	}
+	publish(t, remote, event("lane", 0))
+}
+
+func TestEventsWaitForARouterThatStartsLater(t *testing.T) {
+	dir := t.TempDir()
+	server := startServer(t, jetstream.ServerConfig{Dir: dir})
+	ingress := openBus(t, jetstream.Config{Server: server}) // consumes nothing itself
+	publishRange(t, ingress, "lane", 0, 20)
+	if err := errors.Join(ingress.Close(), server.Shutdown()); err != nil {
+		t.Fatal(err)
+	}
+
+	router := openBus(t, jetstream.Config{Server: startServer(t, jetstream.ServerConfig{Dir: dir})})
+	for _, q := range table {
+		backlog, err := router.Backlog(t.Context(), q.Name)
+		if err != nil || backlog.Messages != 20 || backlog.Oldest.IsZero() {
+			t.Errorf("%s waits with %+v, %v", q.Name, backlog, err)
+		}
+		receive(t, openSource(t, router, q.Name), 20)
+	}
+}
+
+func TestRouteTableMayChange(t *testing.T) {
+	server := startServer(t, jetstream.ServerConfig{})
+	old := openBus(t, jetstream.Config{Server: server, Queues: table[:1]})
+	publishRange(t, old, "lane", 0, 3)
+
+	const media = "livechat-media-uploaded-v1"
+	b := openBus(t, jetstream.Config{Server: server, Queues: []jetstream.Queue{
+		{Name: "history", Topics: []string{topic, media}},
+		{Name: "media", Topics: []string{topic, media}}, // new: from now on
+	}})
+	if err := b.Publisher().Publish(media, event("lane", 3)); err != nil {
+		t.Fatal(err)
+	}
+	for queue, want := range map[string]int64{"history": 4, "media": 1} {
+		if backlog, err := b.Backlog(t.Context(), queue); backlog.Messages != want || err != nil {
+			t.Errorf("%s has %d, want %d (%v)", queue, backlog.Messages, want, err)
+		}
+	}
+}
+
+func TestPublishRefusesWhatNobodyWouldKeep(t *testing.T) {
+	b := openBus(t, jetstream.Config{Server: startServer(t, jetstream.ServerConfig{})})
+	var permanent *messages.PermanentError
+	if err := b.Publisher().Publish("nobodys-topic", event("a", 0)); !errors.As(err, &permanent) {
+		t.Errorf("a topic without a queue: %v", err)
+	}
+	big := message.NewMessage("big", make([]byte, 9<<20))
+	if err := b.Publisher().Publish(topic, big); !errors.As(err, &permanent) {
+		t.Errorf("9 MiB: %v", err)
+	}
+	b.Kill()
+	if err := b.Publisher().Publish(topic, event("a", 0)); !messages.IsUnavailable(err) {
+		t.Errorf("without a connection: %v", err)
+	}
+}
