@@ -70,13 +70,16 @@ func NewCleaner(cfg Config) *Cleaner {
 
 // Picture is a clean picture and its thumbnail. It holds memory and one of the Cleaner's places until it is closed.
 type Picture struct {
-	Thumbnail []byte // JPEG, at most 320 x 320, of the first frame
+	thumbnail []byte
 	parts     [][]byte
 	free      func()
 }
 
 // NewReader reads the clean file.
 func (p *Picture) NewReader() io.Reader { return readParts(p.parts) }
+
+// NewThumbnailReader reads the thumbnail: of ThumbnailType, at most 320 x 320, of the first frame.
+func (p *Picture) NewThumbnailReader() io.Reader { return bytes.NewReader(p.thumbnail) }
 
 // Size is the length of the clean file in bytes.
 func (p *Picture) Size() int64 {
@@ -151,7 +154,7 @@ func cleanBytes(ctx context.Context, in []byte, contentType string, cfg Config) 
 			return nil, undecodable("encode upright picture: %w", err)
 		}
 	}
-	p.Thumbnail, err = thumbnail(first)
+	p.thumbnail, err = thumbnail(first)
 	return p, err
 }
 

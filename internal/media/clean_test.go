@@ -47,7 +47,7 @@ func TestOrientation(t *testing.T) {
 						t.Fatal(err)
 					}
 					sameScene(t, img, size)
-					thumb, err := jpeg.Decode(bytes.NewReader(p.Thumbnail))
+					thumb, err := jpeg.Decode(p.NewThumbnailReader())
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -160,7 +160,7 @@ func TestThumbnailSize(t *testing.T) {
 		if err := png.Encode(&buf, samples.Scene(c.in.X, c.in.Y)); err != nil {
 			t.Fatal(err)
 		}
-		cfg, err := jpeg.DecodeConfig(bytes.NewReader(cleaned(t, buf.Bytes(), "image/png").Thumbnail))
+		cfg, err := jpeg.DecodeConfig(cleaned(t, buf.Bytes(), "image/png").NewThumbnailReader())
 		if err != nil || image.Pt(cfg.Width, cfg.Height) != c.want {
 			t.Errorf("thumbnail of %v is %d x %d, %v; want %v", c.in, cfg.Width, cfg.Height, err, c.want)
 		}
@@ -173,7 +173,7 @@ func TestTransparentThumbnailIsWhite(t *testing.T) {
 	if err := png.Encode(&buf, image.NewNRGBA(image.Rect(0, 0, 400, 400))); err != nil {
 		t.Fatal(err)
 	}
-	img, err := jpeg.Decode(bytes.NewReader(cleaned(t, buf.Bytes(), "image/png").Thumbnail))
+	img, err := jpeg.Decode(cleaned(t, buf.Bytes(), "image/png").NewThumbnailReader())
 	if err != nil {
 		t.Fatal(err)
 	}
