@@ -49,9 +49,11 @@ func safeRune(r rune) rune {
 	switch {
 	case strings.ContainsRune(`<>:"|?*`, r):
 		return '_'
+	case unicode.IsControl(r):
+		return -1
 	case unicode.IsSpace(r):
 		return ' '
-	case !unicode.IsGraphic(r): // control and format characters, such as the right-to-left override
+	case !unicode.IsGraphic(r): // format characters, such as the right-to-left override
 		return -1
 	}
 	return r
