@@ -140,7 +140,7 @@ func receiptFirstWins(t *testing.T, s S) {
 	undelivered := updated(chat1, "msg1", messages.Undelivered)
 	undelivered.Error = &messages.DeliveryError{Code: "30005", Reason: "unknown destination"}
 	queued := updated(chat1, "msg1", messages.Queued)
-	for _, e := range []messages.DeliveryUpdated{sent, failed, undelivered, queued, failed} {
+	for _, e := range []messages.DeliveryUpdated{sent, failed, failed, queued, undelivered} {
 		mustReport(t, s, e)
 	}
 	got, err := s.Receipt(t.Context(), chat1, "msg1")
