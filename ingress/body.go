@@ -31,8 +31,10 @@ func fill(b *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64) 
 	}
 	bound := setReadDeadline(w, jsonTimeout)
 	defer bound.clear()
-	_, err := b.ReadFrom(&capped{r.Body, limit})
-	return explainRead(err)
+	if _, err := b.ReadFrom(&capped{r.Body, limit}); err != nil {
+		return explainRead(err)
+	}
+	return nil
 }
 
 // capped fails at the first byte beyond its limit. (http.MaxBytesReader would need the connection's own writer.)
@@ -57,7 +59,7 @@ func (c *capped) Read(p []byte) (int, error) {
 // explainRead tells a body that is too large or too slow from one that was cut or is framed wrongly. None is our fault.
 func explainRead(err error) error {
 	var refused *refusal
-	if err == nil || errors.As(err, &refused) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.As(err, &refused) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
 	return refuse(codeIncompleteBody)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
-	"hash"
 	"strings"
 )
 
@@ -67,19 +66,13 @@ func IsMediaID(s string) bool {
 
 // digest hashes length-prefixed parts, so that ("ab","c") and ("a","bc") differ, and keeps the first bits (a multiple of 5).
 func digest(bits int, parts ...string) string {
-	h := sha256.New()
+	text := make([]byte, 0, 512) // on the stack: four ids of usual length
 	for _, p := range parts {
-		writePart(h, p)
+		text = binary.BigEndian.AppendUint64(text, uint64(len(p)))
+		text = append(text, p...)
 	}
-	var sum [sha256.Size]byte
+	sum := sha256.Sum256(text)
 	var out [52]byte // 256 bits are 52 characters of 5 bits
-	lowerBase32.Encode(out[:], h.Sum(sum[:0]))
+	lowerBase32.Encode(out[:], sum[:])
 	return string(out[:bits/5])
-}
-
-func writePart(h hash.Hash, p string) {
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-	h.Write(n[:])
-	h.Write([]byte(p))
 }

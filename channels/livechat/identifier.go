@@ -31,16 +31,17 @@ func ParseIdentifier(segment string) (channels.Identity, error) {
 	if !ok {
 		return channels.Identity{}, invalidIdentifier("The identifier is not canonical base64.")
 	}
-	parts := strings.Split(decoded, ":")
-	if len(parts) != 3 {
+	org, rest, _ := strings.Cut(decoded, ":")
+	user, chat, three := strings.Cut(rest, ":")
+	if !three || strings.Contains(chat, ":") {
 		return channels.Identity{}, invalidIdentifier("The identifier must hold exactly three parts, split by colons.")
 	}
-	for _, part := range parts {
+	for _, part := range [...]string{org, user, chat} {
 		if part == "" || len(part) > maxID || !printable(part) {
 			return channels.Identity{}, invalidIdentifier("Each part of the identifier must be 1 to 256 bytes of UTF-8 without control characters.")
 		}
 	}
-	return channels.Identity{Tenant: messages.Tenant{Org: parts[0], LiveChat: parts[2]}, User: parts[1]}, nil
+	return channels.Identity{Tenant: messages.Tenant{Org: org, LiveChat: chat}, User: user}, nil
 }
 
 // decodeBase64 takes either alphabet, but not both in one identifier, and refuses line breaks, wrong padding and
@@ -50,15 +51,27 @@ func decodeBase64(s string) (string, bool) {
 	if standard && urlSafe || strings.ContainsAny(s, "\r\n") { // encoding/base64 skips line breaks
 		return "", false
 	}
-	encoding := base64.StdEncoding
-	if urlSafe {
-		encoding = base64.URLEncoding
-	}
-	if !strings.HasSuffix(s, "=") {
-		encoding = encoding.WithPadding(base64.NoPadding)
-	}
-	decoded, err := encoding.Strict().DecodeString(s)
+	padded := strings.HasSuffix(s, "=")
+	decoded, err := alphabet(urlSafe, padded).DecodeString(s)
 	return string(decoded), err == nil
+}
+
+// The four spellings, made once because each is a table of 256 entries.
+var (
+	padStandard, bareStandard = base64.StdEncoding.Strict(), base64.RawStdEncoding.Strict()
+	padURLSafe, bareURLSafe   = base64.URLEncoding.Strict(), base64.RawURLEncoding.Strict()
+)
+
+func alphabet(urlSafe, padded bool) *base64.Encoding {
+	switch {
+	case urlSafe && padded:
+		return padURLSafe
+	case urlSafe:
+		return bareURLSafe
+	case padded:
+		return padStandard
+	}
+	return bareStandard
 }
 
 // printable reports whether s is UTF-8 without control characters.

@@ -63,9 +63,10 @@ func decodeWebhook(r channels.Request) (channels.Received, error) {
 		},
 		Visitor: &body.Visitor,
 	}
+	id := event.Message.ID
 	return channels.Received{
 		Events: []messages.Event{event},
-		Reply:  func(time.Time) any { return &webhookReply{"received", event.Message.ID} },
+		Reply:  func(time.Time) any { return &webhookReply{"received", id} },
 	}, nil
 }
 
@@ -128,10 +129,11 @@ func decodeMessage(r channels.Request) (channels.Received, error) {
 			ID: m.ID, Type: m.Type, Text: m.Text, Author: m.Author, CreatedAt: m.CreatedAt,
 		},
 	}
+	id := m.ID
 	return channels.Received{
 		Events: []messages.Event{event},
 		Reply: func(queuedAt time.Time) any {
-			return &messageReply{"processed", event.Message.ID, queuedAt.UTC().Format(milliseconds)}
+			return &messageReply{"processed", id, queuedAt.UTC().Format(milliseconds)}
 		},
 	}, nil
 }
@@ -155,14 +157,10 @@ func (b *messageBody) check() error {
 }
 
 // ignore answers an event whose word we do not know, whatever the shape of the rest: a 4xx would make LiveChat send it
-// again. Only a body that is not JSON stays an error. The word is looked at again after a failure, because the decoder
-// may have stopped at a field that has another type in that event.
+// again. Only a body that is not JSON stays an error.
 func ignore(body []byte, key, event string, err error) (channels.Received, bool) {
 	if err != nil {
-		var members map[string]jsontext.Value
-		if channels.DecodeStrict(body, &members) != nil || json.Unmarshal(members[key], &event) != nil {
-			return channels.Received{}, false
-		}
+		event = wordOf(body, key)
 	}
 	if event == "" || known(event) {
 		return channels.Received{}, false
@@ -171,4 +169,15 @@ func ignore(body []byte, key, event string, err error) (channels.Received, bool)
 		Ignored: true,
 		Reply:   func(time.Time) any { return &ignoredReply{"ignored"} },
 	}, true
+}
+
+// wordOf looks for the word again after a failure, because the decoder may have stopped before it, at a field that has
+// another type in that event.
+func wordOf(body []byte, key string) string {
+	var members map[string]jsontext.Value
+	var word string
+	if channels.DecodeStrict(body, &members) != nil || json.Unmarshal(members[key], &word) != nil {
+		return ""
+	}
+	return word
 }

@@ -1,0 +1,100 @@
+package ingress_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// TestNothingPrivateIsTold puts a word wherever a caller can put one and looks for it in every log line, refusal and
+// metric.
+func TestNothingPrivateIsTold(t *testing.T) {
+	const secret = "SeCrEt"
+	synctest.Test(t, func(t *testing.T) {
+		for _, mode := range []string{"open", "accounts"} {
+			w := newChatWorld(t, func(w *world) { w.config.Access = accessOf(mode) })
+			w.account(tenant, secret)
+			body := strings.ReplaceAll(messageBody(secret), `"t"`, `"`+secret+`"`)
+			token := []string{"Authorization", "Bearer " + secret}
+			calls := []answer{
+				w.post(livechatPath, body),
+				w.post(livechatPath, body+secret, token...),
+				w.post(livechatPath, `{"`+secret+`":1,"`+secret+`":2}`, token...),
+				w.post(livechatPath+"?action="+secret, body, token...),
+				w.post(livechatPath+"?"+secret+"="+secret+"%zz", body, token...),
+				w.post(livechatPath+"?action=fetch_messages&chat_id="+secret+"&limit="+secret, "", token...),
+				w.post(livechatPath+"?action=fetch_messages&chat_id="+secret, "", token...),
+				w.post(fetchPath+"&cursor="+secret, "", token...),
+				w.post("/"+secret, body), w.post("/livechat/"+secret, body, token...), w.get("/media/" + secret + ".png"),
+				w.upload(form(part(`name="file"; filename="`+secret+`"`, "<html>"+secret)), token...),
+				w.serve(request(secret, livechatPath, body, token...)),
+			}
+			w.bus.publish = func(string, []*message.Message) error { return errors.New("down") }
+			calls = append(calls, w.post(livechatPath, body, token...))
+			for i, call := range calls {
+				if call.status != 200 && strings.Contains(call.body, secret) {
+					t.Errorf("answer %d: %d %s", i, call.status, call.body)
+				}
+			}
+			for _, private := range []string{secret, identifier, "org123", "user456"} {
+				if strings.Contains(w.logs.String(), private) {
+					t.Errorf("%s is in the log:\n%s", private, w.logs)
+				}
+			}
+			for _, label := range labels(t, w) {
+				if strings.Contains(label, secret) {
+					t.Errorf("metric label %q", label)
+				}
+			}
+		}
+	})
+}
+
+func labels(t *testing.T, w *world) []string {
+	t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				values = append(values, label.GetValue())
+			}
+		}
+	}
+	return values
+}
+
+func TestMetrics(t *testing.T) {
+	w := newWorld(t)
+	wants(t, "message", w.post(livechatPath, messageBody("m")), "200")
+	wants(t, "ignored", w.post(webhookPath, `{"event_type":"x"}`), "200")
+	wants(t, "bad", w.post(fetchPath+"&limit=0", ""), "400 invalid_query limit")
+	wants(t, "unknown", w.post("/x", ""), "404 not_found")
+	wants(t, "file", w.get("/media/x"), "404 media_not_found")
+	want := `
+# HELP livepipe_ingress_ignored_events_total Events of a kind that livepipe has no word for: answered and published nowhere.
+# TYPE livepipe_ingress_ignored_events_total counter
+livepipe_ingress_ignored_events_total{route="/webhooks/livechat/:identifier"} 1
+# HELP livepipe_ingress_requests_total Requests answered, by route, action and status code.
+# TYPE livepipe_ingress_requests_total counter
+livepipe_ingress_requests_total{action="fetch_messages",code="400",route="/livechat/:identifier"} 1
+livepipe_ingress_requests_total{action="media",code="404",route="/media/:file"} 1
+livepipe_ingress_requests_total{action="receive",code="200",route="/livechat/:identifier"} 1
+livepipe_ingress_requests_total{action="receive",code="200",route="/webhooks/livechat/:identifier"} 1
+livepipe_ingress_requests_total{action="unknown",code="404",route="unknown"} 1
+`
+	if err := testutil.GatherAndCompare(w.registry, strings.NewReader(want), "livepipe_ingress_ignored_events_total", "livepipe_ingress_requests_total"); err != nil {
+		t.Error(err)
+	}
+	problems, err := testutil.GatherAndLint(w.registry)
+	if err != nil || len(problems) != 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+}
