@@ -28,7 +28,7 @@ func (s *Store) AddAccount(ctx context.Context, of messages.Tenant, tokenSHA256 
 		_, err := tx.exec(noteEver)
 		return err
 	})
-	return s.failed("add account", err)
+	return failed("add account", err)
 }
 
 // RemoveAccount forgets an account and its tokens; its messages stay. store.ErrUnknownAccount when there is none.
@@ -40,7 +40,7 @@ func (s *Store) RemoveAccount(ctx context.Context, of messages.Tenant) error {
 		}
 		return err
 	})
-	return s.failed("remove account", err)
+	return failed("remove account", err)
 }
 
 // Account returns the tenant's account, or store.ErrUnknownAccount.
@@ -50,7 +50,7 @@ func (s *Store) Account(ctx context.Context, of messages.Tenant) (store.Account,
 		err = store.ErrUnknownAccount
 	}
 	if err != nil {
-		return store.Account{}, s.failed("read account", err)
+		return store.Account{}, failed("read account", err)
 	}
 	return one[0], nil
 }
@@ -58,13 +58,13 @@ func (s *Store) Account(ctx context.Context, of messages.Tenant) (store.Account,
 // Accounts returns every account, ordered by organisation and livechat id; tokens in the order they were added.
 func (s *Store) Accounts(ctx context.Context) ([]store.Account, error) {
 	all, err := s.accounts(ctx, listAccounts+accountOrder)
-	return all, s.failed("list accounts", err)
+	return all, failed("list accounts", err)
 }
 
 // AnyAccountEver reports whether an account was ever made; removing it does not undo that.
 func (s *Store) AnyAccountEver(ctx context.Context) (ever bool, err error) {
 	_, err = s.reader.scan(ctx, `SELECT account_ever FROM store_facts WHERE only = 1`, nil, &ever)
-	return ever, s.failed("look for accounts", err)
+	return ever, failed("look for accounts", err)
 }
 
 const (

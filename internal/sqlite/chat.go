@@ -28,5 +28,5 @@ func (s *Store) Seen(ctx context.Context, chat messages.Chat, messageID string) 
 		SELECT EXISTS (SELECT 1 FROM messages WHERE chat = chats.id AND message_id = ?)
 		FROM chats WHERE org = ? AND livechat = ? AND chat_id = ? AND messages > 0`
 	chatKnown, err = s.reader.scan(ctx, query, []any{messageID, chat.Org, chat.LiveChat, chat.ChatID}, &messageKnown)
-	return chatKnown, messageKnown, s.failed("look up message", err)
+	return chatKnown, messageKnown, failed("look up message", err)
 }

@@ -46,77 +46,73 @@ func saver(s *Store, id string) func(context.Context) error {
 	}
 }
 
-func TestNeighboursOfAFailure(t *testing.T) {
+// failure is a job that goes wrong in the middle of a batch, and what its own caller must hear.
+type failure struct {
+	job  func(context.Context) error
+	want func(error) bool
+}
+
+func failures(s *Store) map[string]failure {
 	cause := errors.New("no")
-	write := func(s *Store, fn func(*tx) error) func(context.Context) error {
-		return func(ctx context.Context) error { return s.failed("test", s.writer.do(ctx, fn)) }
+	write := func(fn func(*tx) error) func(context.Context) error {
+		return func(ctx context.Context) error { return failed("test", s.writer.do(ctx, fn)) }
 	}
-	for name, tt := range map[string]struct {
-		bad  func(s *Store) func(context.Context) error
-		want func(error) bool
-	}{
+	return map[string]failure{
 		"its own error": {
-			func(s *Store) func(context.Context) error {
-				return write(s, func(tx *tx) error {
-					if _, err := tx.exec(`DELETE FROM messages`); err != nil { // must be undone
-						return err
-					}
-					return cause
-				})
-			},
+			write(func(tx *tx) error {
+				_, err := tx.exec(`DELETE FROM messages`) // must be undone
+				return errors.Join(cause, err)
+			}),
 			func(err error) bool { return errors.Is(err, cause) && !messages.IsUnavailable(err) },
 		},
 		"a broken rule of the schema": {
-			func(s *Store) func(context.Context) error {
-				return write(s, func(tx *tx) error {
-					_, err := tx.exec(`INSERT INTO store_facts (only) VALUES (2)`)
-					return err
-				})
-			},
+			write(func(tx *tx) error {
+				_, err := tx.exec(`INSERT INTO store_facts (only) VALUES (2)`)
+				return err
+			}),
 			func(err error) bool { return err != nil && !messages.IsUnavailable(err) },
 		},
 		"a panic": {
-			func(s *Store) func(context.Context) error {
-				return write(s, func(*tx) error { panic("what somebody wrote") })
-			},
+			write(func(*tx) error { panic("what somebody wrote") }),
 			func(err error) bool {
 				return err != nil && strings.Contains(err.Error(), "panicked") && !strings.Contains(err.Error(), "somebody")
 			},
 		},
 		"the transaction lost with it": {
-			func(s *Store) func(context.Context) error {
-				return write(s, func(tx *tx) error {
-					_, _ = tx.exec(`ROLLBACK`) // as SQLite itself does on some errors
-					return cause
-				})
-			},
+			write(func(tx *tx) error {
+				_, _ = tx.exec(`ROLLBACK`) // as SQLite itself does on some errors
+				return cause
+			}),
 			func(err error) bool { return errors.Is(err, cause) },
 		},
 		"a disk too full for it": {
-			func(s *Store) func(context.Context) error {
+			func(ctx context.Context) error {
 				e := received("big")
 				text := strings.Repeat("x", 1<<20)
 				e.Message.Text = &text
-				return func(ctx context.Context) error {
-					_, err := s.SaveMessage(ctx, "evt_big", e)
-					return err
-				}
+				_, err := s.SaveMessage(ctx, "evt_big", e)
+				return err
 			},
 			messages.IsUnavailable,
 		},
-	} {
+	}
+}
+
+func TestNeighboursOfAFailure(t *testing.T) {
+	for name := range failures(nil) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := openNew(t)
 				save(t, s, "msg0")
 				leavePages(t, s, 20)
-				errs := together(t, s, saver(s, "msg1"), tt.bad(s), saver(s, "msg2"), saver(s, "msg3"))
+				bad := failures(s)[name]
+				errs := together(t, s, saver(s, "msg1"), bad.job, saver(s, "msg2"), saver(s, "msg3"))
 				for _, i := range []int{0, 2, 3} {
 					if errs[i] != nil {
 						t.Errorf("neighbour %d: %v", i, errs[i])
 					}
 				}
-				if !tt.want(errs[1]) {
+				if !bad.want(errs[1]) {
 					t.Errorf("the bad one answers %v", errs[1])
 				}
 				if n := count(t, s); n != 4 {
@@ -145,6 +141,22 @@ func TestEndedContextIsSkipped(t *testing.T) {
 		if errs[0] != nil || !errors.Is(errs[1], context.Canceled) || errs[2] != nil || ran {
 			t.Errorf("errors %v, ran %v", errs, ran)
 		}
+	})
+}
+
+func TestCallerMayLeaveARunningWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openNew(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		release, left := make(chan struct{}), make(chan error, 1)
+		go func() { left <- s.writer.do(ctx, func(*tx) error { <-release; return nil }) }()
+		synctest.Wait()
+		cancel()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, want the context's error at once", err)
+		}
+		close(release)
+		save(t, s, "msg1")
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 func (s *Store) Dispatched(ctx context.Context, eventID string) (bool, error) {
 	var one int
 	ok, err := s.reader.scan(ctx, `SELECT 1 FROM dispatches WHERE event_id = ?`, []any{eventID}, &one)
-	return ok, s.failed("look up dispatch", err)
+	return ok, failed("look up dispatch", err)
 }
 
 // MarkDispatched notes that the dispatch event was delivered at the time. The first note stays.
@@ -19,5 +19,5 @@ func (s *Store) MarkDispatched(ctx context.Context, eventID, destination string,
 		_, err := tx.exec(add, eventID, destination, at.UnixMicro())
 		return err
 	})
-	return s.failed("mark dispatched", err)
+	return failed("mark dispatched", err)
 }

@@ -22,7 +22,7 @@ func (s *Store) DecideMedia(ctx context.Context, m store.Media) (decided bool, e
 			m.File.Name, m.File.ContentType, m.File.Size, m.File.Extension)
 		return added == 1, err
 	})
-	return decided, s.failed("decide media", err)
+	return decided, failed("decide media", err)
 }
 
 // Media returns the decision about an upload, or store.ErrUnknownMedia while there is none. The id is the capability to
@@ -41,7 +41,7 @@ func (s *Store) Media(ctx context.Context, id string) (store.Media, error) {
 		err = store.ErrUnknownMedia
 	}
 	if err != nil {
-		return store.Media{}, s.failed("read media", err)
+		return store.Media{}, failed("read media", err)
 	}
 	return *n.media(chat), nil
 }

@@ -17,7 +17,7 @@ func (s *Store) SaveMessage(ctx context.Context, eventID string, e messages.Mess
 		return false, messages.Permanent("undecodable", fmt.Errorf("save message: %w", err))
 	}
 	saved, err = write(ctx, s.writer, row.save)
-	return saved, s.failed("save message", err)
+	return saved, failed("save message", err)
 }
 
 // messageRow is what the write needs, copied out of the event: a write may outlive its caller.

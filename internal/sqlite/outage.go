@@ -18,7 +18,7 @@ var errClosed = errors.New("store is closed")
 
 // failed wraps the error of a call with its verb and object and marks what is an outage. What a caller's context ended
 // passes as the context's error.
-func (s *Store) failed(doing string, err error) error {
+func failed(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -26,12 +26,7 @@ func (s *Store) failed(doing string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	select {
-	case <-s.closing: // database/sql's own error for this has no name
-		return messages.Unavailable(err)
-	default:
-		return outage(err)
-	}
+	return outage(err)
 }
 
 // outage marks err as messages.Unavailable when no message could be written at the moment, whatever it says.

@@ -23,7 +23,7 @@ func (s *Store) Page(ctx context.Context, q store.Query) (store.Page, error) {
 		return err
 	})
 	if err != nil {
-		return store.Page{}, s.failed("read page", err)
+		return store.Page{}, failed("read page", err)
 	}
 	return page, nil
 }

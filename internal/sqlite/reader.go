@@ -12,6 +12,8 @@ import (
 // reader is the pool of read-only connections. In WAL mode they never wait for the writer.
 type reader struct {
 	db     *sql.DB
+	use    sync.RWMutex // held for reading by each call, so that close waits for those in flight
+	closed bool
 	mu     sync.Mutex
 	cached map[string]*sql.Stmt // by text; database/sql prepares each once for each connection
 }
@@ -26,7 +28,13 @@ func openReader(path string, busy time.Duration) (*reader, error) {
 	return &reader{db: db, cached: map[string]*sql.Stmt{}}, nil
 }
 
-func (r *reader) close() error { return r.db.Close() } // closes the statements too
+// close waits for the reads in flight; later ones meet errClosed.
+func (r *reader) close() error {
+	r.use.Lock()
+	defer r.use.Unlock()
+	r.closed = true
+	return r.db.Close() // the statements too
+}
 
 func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	r.mu.Lock()
@@ -50,6 +58,11 @@ func (r *reader) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // scan reads the one row of a query into dest and reports whether there was one.
 func (r *reader) scan(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
+	r.use.RLock()
+	defer r.use.RUnlock()
+	if r.closed {
+		return false, errClosed
+	}
 	stmt, err := r.prepare(ctx, query)
 	if err != nil {
 		return false, err
@@ -59,6 +72,11 @@ func (r *reader) scan(ctx context.Context, query string, args []any, dest ...any
 
 // each calls row for every row of a query.
 func (r *reader) each(ctx context.Context, query string, args []any, row func(*sql.Rows) error) error {
+	r.use.RLock()
+	defer r.use.RUnlock()
+	if r.closed {
+		return errClosed
+	}
 	stmt, err := r.prepare(ctx, query)
 	if err != nil {
 		return err
@@ -75,6 +93,11 @@ type view struct {
 }
 
 func (r *reader) view(ctx context.Context, fn func(view) error) error {
+	r.use.RLock()
+	defer r.use.RUnlock()
+	if r.closed {
+		return errClosed
+	}
 	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

@@ -21,7 +21,7 @@ func (s *Store) SaveReceipt(ctx context.Context, eventID string, e messages.Deli
 		return "", false, messages.Permanent("undecodable", fmt.Errorf("save receipt: %w", err))
 	}
 	saved, err := write(ctx, s.writer, report.save)
-	return saved.state, saved.raised, s.failed("save receipt", err)
+	return saved.state, saved.raised, failed("save receipt", err)
 }
 
 // report is what the write needs, copied out of the event: a write may outlive its caller.
@@ -136,7 +136,7 @@ func (s *Store) Receipt(ctx context.Context, chat messages.Chat, messageID strin
 		err = store.ErrUnknownReceipt
 	}
 	if err != nil {
-		return store.Receipt{}, s.failed("read receipt", err)
+		return store.Receipt{}, failed("read receipt", err)
 	}
 	return r, nil
 }

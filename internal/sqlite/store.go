@@ -89,8 +89,8 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// Close ends the intake of writes, waits for the batch in flight, and closes every connection; the last one folds the
-// WAL into the file. Calls after it are outages.
+// Close waits for the reads and the batch of writes in flight and closes every connection; the last one folds the WAL
+// into the file. Writes that wait for their turn and calls after it are outages.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shut() error {
@@ -108,7 +108,7 @@ func (s *Store) Health(ctx context.Context) error {
 		_, err := tx.exec(`UPDATE store_facts SET writes = writes + 1 WHERE only = 1`)
 		return err
 	})
-	return s.failed("write to store", err)
+	return failed("write to store", err)
 }
 
 // checkDurable makes sure of the two settings that an acknowledged write depends on: a file system may refuse WAL

@@ -47,7 +47,7 @@ func (s *Store) Visitor(ctx context.Context, of messages.Tenant, visitorID strin
 		err = store.ErrUnknownVisitor
 	}
 	if err != nil {
-		return messages.Visitor{}, s.failed("read visitor", err)
+		return messages.Visitor{}, failed("read visitor", err)
 	}
 	return v, nil
 }
