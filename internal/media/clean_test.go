@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/image/webp"
@@ -70,6 +71,9 @@ func TestNothingLeft(t *testing.T) {
 				if bytes.Contains(out, []byte(word)) {
 					t.Errorf("%q is left", word)
 				}
+			}
+			if bytes.HasPrefix(out[8:], []byte("WEBPVP8X")) && out[20]&0x0C != 0 {
+				t.Error("the header announces EXIF or XMP")
 			}
 			kind, err := Detect(bytes.NewReader(out))
 			if err != nil || kind.ContentType != contentType(name) {
@@ -216,28 +220,46 @@ func TestReaderErrorIsNoRejection(t *testing.T) {
 
 // TestOneAtATime keeps the second picture waiting until the first is closed, and lets a waiting one give up.
 func TestOneAtATime(t *testing.T) {
-	c := NewCleaner(Config{})
-	in := samples.PNG(samples.Scene(8, 8), 1)
-	first, err := c.Clean(t.Context(), bytes.NewReader(in), "image/png")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := c.Clean(ctx, bytes.NewReader(in), "image/png"); !errors.Is(err, context.Canceled) {
-		t.Fatalf("second picture = %v, want to wait until its context ends", err)
-	}
-	first.Close()
-	for range 2 { // a rejected picture gives its place back too
-		if _, err := c.Clean(t.Context(), strings.NewReader("no picture"), "image/png"); err == nil {
-			t.Fatal("no error")
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCleaner(Config{})
+		in := samples.PNG(samples.Scene(8, 8), 1)
+		for range 2 { // a rejected picture gives its place back
+			if _, err := c.Clean(t.Context(), strings.NewReader("no picture"), "image/png"); err == nil {
+				t.Fatal("no error")
+			}
 		}
-	}
-	second, err := c.Clean(t.Context(), bytes.NewReader(in), "image/png")
-	if err != nil {
-		t.Fatal(err)
-	}
-	second.Close()
+		first, err := c.Clean(t.Context(), bytes.NewReader(in), "image/png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		impatient, cancel := context.WithCancel(t.Context())
+		results := make(chan error, 2)
+		for _, ctx := range []context.Context{impatient, t.Context()} {
+			go func() {
+				p, err := c.Clean(ctx, bytes.NewReader(in), "image/png")
+				if err == nil {
+					p.Close()
+				}
+				results <- err
+			}()
+		}
+		synctest.Wait()
+		if len(results) != 0 {
+			t.Fatal("two pictures at a time")
+		}
+		cancel()
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled picture = %v", err)
+		}
+		synctest.Wait()
+		if len(results) != 0 {
+			t.Fatal("two pictures at a time")
+		}
+		first.Close()
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // pictures is one sample for each way through Clean, by "format what".

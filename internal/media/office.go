@@ -46,11 +46,19 @@ func officeArchive(r io.ReadSeeker, found string) (Kind, error) {
 		}
 	}
 	at.left = 2 * contentTypesLimit // the directory has spent its own
-	kind, err := byContentTypes(archive)
+	kind, ok := byContentTypes(archive)
 	if at.err != nil {
 		return Kind{}, fmt.Errorf("read file: %w", at.err)
 	}
-	return kind, err
+	switch {
+	case kind == macros:
+		return Kind{}, &Refused{Found: macroType}
+	case ok:
+		return kind, nil
+	case strings.HasPrefix(found, "application/vnd.openxmlformats"): // only its first entries look so
+		found = "application/zip"
+	}
+	return Kind{}, &Refused{Found: found}
 }
 
 // refusedEntry names the type of an archive that no document is, by the name of one of its entries.
@@ -70,30 +78,35 @@ func refusedEntry(name string) string {
 // macroType is what documents with macros are called, of whatever application.
 const macroType = "application/vnd.ms-office.macroEnabled"
 
-func byContentTypes(archive *zip.Reader) (Kind, error) {
-	none := &Refused{Found: "application/zip"}
+// byContentTypes reads the list of OOXML; false if there is none, or if it names no document that is taken.
+func byContentTypes(archive *zip.Reader) (Kind, bool) {
 	i := slices.IndexFunc(archive.File, func(f *zip.File) bool { return f.Name == "[Content_Types].xml" })
 	if i < 0 {
-		return Kind{}, none
+		return Kind{}, false
 	}
 	f, err := archive.File[i].Open()
 	if err != nil {
-		return Kind{}, none
+		return Kind{}, false
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	list, err := io.ReadAll(io.LimitReader(f, contentTypesLimit))
 	if err != nil {
-		return Kind{}, none
+		return Kind{}, false
 	}
-	if bytes.Contains(list, []byte("macroEnabled")) {
-		return Kind{}, &Refused{Found: macroType}
-	}
-	for _, kind := range []Kind{docx, xlsx, pptx} {
-		if bytes.Contains(list, []byte(kind.ContentType+".main+xml")) {
-			return kind, nil
+	for _, kind := range []Kind{macros, docx, xlsx, pptx} {
+		if bytes.Contains(list, []byte(inContentTypes(kind))) {
+			return kind, true
 		}
 	}
-	return Kind{}, none
+	return Kind{}, false
+}
+
+// inContentTypes is the text by which the list names a kind.
+func inContentTypes(k Kind) string {
+	if k == macros {
+		return "macroEnabled"
+	}
+	return k.ContentType + ".main+xml"
 }
 
 // budgetReaderAt reads at places of a seeker until a budget is spent. It keeps the reader's own error apart from what is
