@@ -81,16 +81,16 @@ func eventID(msg *message.Message, d *delivery) string {
 
 // tell logs a failure with ids and words of closed sets only.
 func (w *worker) tell(msg *message.Message, d *delivery, attempt int, err error) {
-	level, text := slog.LevelWarn, "event failed and comes again"
+	level := slog.LevelWarn // it comes again
 	switch d.verdict.outcome {
 	case handled:
 		return
 	case deadLetter:
-		level, text = slog.LevelError, "event set aside as a dead letter"
+		level = slog.LevelError
 	case postponed, interrupted: // ordinary while a destination is down or the process stops
-		level, text = slog.LevelDebug, "event handed back"
+		level = slog.LevelDebug
 	}
-	w.log.LogAttrs(msg.Context(), level, text,
+	w.log.LogAttrs(msg.Context(), level, "event not handled",
 		slog.String("event_id", eventID(msg, d)),
 		slog.String("event_type", string(d.env.Type)),
 		slog.String("worker", w.name),

@@ -63,7 +63,7 @@ func condition(err error) string {
 func types(err error) []string {
 	var names []string
 	for ; err != nil; err = errors.Unwrap(err) {
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // each link of the chain is looked at by itself
 		case *messages.UnavailableError, *messages.PostponedError, *messages.PermanentError:
 			continue
 		default:

@@ -14,8 +14,10 @@ func Logger(log *slog.Logger) watermill.LoggerAdapter { return quiet{log: log} }
 
 type quiet struct{ log *slog.Logger }
 
-// kept names the fields of Watermill that hold ids and names only, and what we call them.
-var kept = map[string]string{"message_uuid": "event_id", "handler_name": "worker", "topic": "topic", "count": "count"}
+// kept lists the fields of Watermill that hold ids and names only, each with what we call it.
+func kept() [4][2]string {
+	return [4][2]string{{"message_uuid", "event_id"}, {"handler_name", "worker"}, {"topic", "topic"}, {"count", "count"}}
+}
 
 // Error implements watermill.LoggerAdapter.
 func (q quiet) Error(msg string, err error, fields watermill.LogFields) {
@@ -23,7 +25,7 @@ func (q quiet) Error(msg string, err error, fields watermill.LogFields) {
 		return
 	}
 	msg, _, _ = strings.Cut(msg, " Stack: ")
-	q.log.Warn("watermill: "+msg, append(attrs(fields), "error_type", fmt.Sprintf("%T", err))...)
+	q.log.Warn("watermill failed", append(attrs(fields), "says", msg, "error_type", fmt.Sprintf("%T", err))...)
 }
 
 // Info implements watermill.LoggerAdapter.
@@ -31,7 +33,7 @@ func (q quiet) Info(msg string, fields watermill.LogFields) { q.Debug(msg, field
 
 // Debug implements watermill.LoggerAdapter.
 func (q quiet) Debug(msg string, fields watermill.LogFields) {
-	q.log.Debug("watermill: "+msg, attrs(fields)...)
+	q.log.Debug("watermill", append(attrs(fields), "says", msg)...)
 }
 
 // Trace implements watermill.LoggerAdapter. It is told twice for every message, so it goes nowhere.
@@ -44,9 +46,9 @@ func (q quiet) With(fields watermill.LogFields) watermill.LoggerAdapter {
 
 func attrs(fields watermill.LogFields) []any {
 	var out []any
-	for theirs, ours := range kept {
-		if v, ok := fields[theirs]; ok {
-			out = append(out, ours, v)
+	for _, name := range kept() {
+		if v, ok := fields[name[0]]; ok {
+			out = append(out, name[1], v)
 		}
 	}
 	return out

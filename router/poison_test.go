@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -49,6 +50,7 @@ func TestPoisonHoldsUpNobody(t *testing.T) {
 				time.Sleep(time.Millisecond) // 20 handlers of 64 are busy
 			}
 			time.Sleep(24 * time.Hour)
+			synctest.Wait()
 			if got := len(b.dead.dead["history"]); poisoned && got != events/100 {
 				t.Errorf("%d dead letters, want %d", got, events/100)
 			}

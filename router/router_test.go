@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -33,10 +32,14 @@ func TestOutcomes(t *testing.T) {
 		"permanent is set aside at once":    {handle: func(int) error { return messages.Permanent(messages.ReasonRefused, foreign) }, runs: 1, outcome: deadLetter, reason: "refused"},
 		"an unknown reason stays in bounds": {handle: func(int) error { return messages.Permanent(secretText, foreign) }, runs: 1, outcome: deadLetter, reason: "other"},
 		"wrapped permanent is permanent":    {handle: func(int) error { return fmt.Errorf("route: %w", messages.Permanent("expired", foreign)) }, runs: 1, outcome: deadLetter, reason: "expired"},
-		"any other error has twelve attempts": {handle: func(int) error { return foreign },
-			wait: time.Hour, runs: 12, outcome: failed, reason: "exhausted"},
-		"a panic has twelve attempts": {handle: func(int) error { panic(secretText) },
-			wait: time.Hour, runs: 12, outcome: panicked, reason: "panic"},
+		"any other error has twelve attempts": {
+			handle: func(int) error { return foreign },
+			wait:   time.Hour, runs: 12, outcome: failed, reason: "exhausted",
+		},
+		"a panic has twelve attempts": {
+			handle: func(int) error { panic(secretText) },
+			wait:   time.Hour, runs: 12, outcome: panicked, reason: "panic",
+		},
 		"a panic once is retried": {handle: func(run int) error {
 			if run == 1 {
 				panic(foreign)
@@ -282,7 +285,7 @@ func TestAQueueThatClosesUnaskedEndsTheRun(t *testing.T) {
 				{Binding: Table()[1], Subscriber: stays, Routes: []Route{nothing}},
 				{Binding: Table()[3], Subscriber: goes, Routes: []Route{also}},
 			},
-			DeadLetters: &graveyard{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			DeadLetters: &graveyard{}, Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			t.Fatal(err)

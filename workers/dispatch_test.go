@@ -82,6 +82,7 @@ func TestOneDeadDestinationDelaysNoOther(t *testing.T) {
 			}
 			w.set(false)
 			time.Sleep(10 * time.Minute) // the longest cool-down is half of that
+			synctest.Wait()
 			if q.acked != len(sent) || len(w.arrivals) != len(sent) || w.doubles != 0 {
 				t.Errorf("of %d: %d acknowledged, %d arrived, %d twice", len(sent), q.acked, len(w.arrivals), w.doubles)
 			}
@@ -180,10 +181,11 @@ func TestCooldownGrowsProbesAndOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAttempt(t)
 		a.answer = noAnswer
-		for i, center := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+		for i, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+			center := time.Duration(seconds) * time.Second
 			outcome, wait, called := a.offer(t)
 			// 30 % of jitter either way, and a tenth more so that what waits does not come together.
-			low, high := center*time.Second*7/10, center*time.Second*13/10*11/10+1
+			low, high := center*7/10, center*13/10*11/10+1
 			if outcome != later || !called || wait < low || wait > high {
 				t.Fatalf("probe %d: %s, called %v, wait %s; want a wait from %s to %s", i, outcome, called, wait, low, high)
 			}
@@ -260,6 +262,9 @@ func TestADestinationSaysHowLongToWait(t *testing.T) {
 	}{
 		"429, seconds": {answer(429, "120"), later, 2 * time.Minute},
 		"429, forever": {answer(429, "99999999999"), later, time.Hour},
+		"429, a date": {func() (*http.Response, error) { // a year from now, which is cut to an hour
+			return answer(429, time.Now().AddDate(1, 0, 0).UTC().Format(http.TimeFormat))()
+		}, later, time.Hour},
 		"503, seconds": {answer(503, "120"), counted, 2 * time.Minute},
 	}
 	for name, tt := range tests {
@@ -281,6 +286,22 @@ func TestADestinationSaysHowLongToWait(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// drip is a body without an end.
+type drip struct{ read, closed int }
+
+func (d *drip) Read(p []byte) (int, error) { d.read += len(p); return len(p), nil }
+func (d *drip) Close() error               { d.closed++; return nil }
+
+func TestAnAnswerIsReadWithinBounds(t *testing.T) {
+	a := newAttempt(t)
+	body := &drip{}
+	// Without the bound the read never ends, because nothing here listens to the time limit of the call.
+	a.answer = func() (*http.Response, error) { return &http.Response{StatusCode: 200, Body: body}, nil }
+	if outcome, _, _ := a.offer(t); outcome != ok || body.read > 64<<10 || body.closed != 1 {
+		t.Errorf("%s after %d bytes, closed %d times", outcome, body.read, body.closed)
 	}
 }
 

@@ -98,7 +98,8 @@ func TestRedeliveryHasNoSecondEffect(t *testing.T) {
 
 func wantMessages(t *testing.T, s interface {
 	Page(ctx context.Context, q store.Query) (store.Page, error)
-}, chat messages.Chat, ids ...string) {
+}, chat messages.Chat, ids ...string,
+) {
 	t.Helper()
 	page, err := s.Page(t.Context(), store.Query{Chat: chat, Limit: 50})
 	if err != nil {

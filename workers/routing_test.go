@@ -80,15 +80,21 @@ func TestRoutingOutcomes(t *testing.T) {
 		sent      int
 	}{
 		"no file goes to the log": {rules.Default(), &publisher{}, func(err error) bool { return err == nil }, 1},
-		"drop sends nothing": {load(t, "rules: [{name: a, when: 'true', to: [drop]}]"),
-			&publisher{err: errors.New("was asked")}, func(err error) bool { return err == nil }, 0},
+		"drop sends nothing": {
+			load(t, "rules: [{name: a, when: 'true', to: [drop]}]"),
+			&publisher{err: errors.New("was asked")}, func(err error) bool { return err == nil }, 0,
+		},
 		"a broker that is down is an outage": {rules.Default(), &publisher{err: errors.New("no responders")}, messages.IsUnavailable, 0},
-		"a broker that refuses is final": {rules.Default(), &publisher{err: messages.Permanent("refused", nil)},
-			func(err error) bool { return isPermanent(err, "refused") && !messages.IsUnavailable(err) }, 0},
-		"a rule that fails is final": {load(t, "rules: [{name: age, when: 'int(message.text) > 1', to: [log]}]"), &publisher{},
+		"a broker that refuses is final": {
+			rules.Default(), &publisher{err: messages.Permanent("refused", nil)},
+			func(err error) bool { return isPermanent(err, "refused") && !messages.IsUnavailable(err) }, 0,
+		},
+		"a rule that fails is final": {
+			load(t, "rules: [{name: age, when: 'int(message.text) > 1', to: [log]}]"), &publisher{},
 			func(err error) bool {
 				return isPermanent(err, "refused") && strings.Contains(err.Error(), `"age"`) && !strings.Contains(err.Error(), "4111")
-			}, 0},
+			}, 0,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -20,14 +20,14 @@ import (
 )
 
 // deliver dispatches one message to a destination that answers with handler.
-func deliver(t *testing.T, handler http.HandlerFunc, settings string) (err error, dispatched bool, log string) {
+func deliver(t *testing.T, handler http.HandlerFunc, settings string) (dispatched bool, log string, err error) {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	return deliverTo(t, strings.Replace(server.URL, "http://", "http://user:hunter2@", 1)+"/hook?key=hunter2", settings)
 }
 
-func deliverTo(t *testing.T, url, settings string) (err error, dispatched bool, log string) {
+func deliverTo(t *testing.T, url, settings string) (dispatched bool, log string, err error) {
 	t.Helper()
 	logger, lines := journal()
 	store := &notes{}
@@ -39,7 +39,7 @@ func deliverTo(t *testing.T, url, settings string) (err error, dispatched bool, 
 	env := seal(t, e)
 	ctx := propagation.TraceContext{}.Extract(t.Context(), propagation.MapCarrier{"traceparent": env.TraceParent})
 	err = dispatch.Handle(ctx, env, e)
-	return err, store.marked[env.ID] == "crm", lines.String()
+	return store.marked[env.ID] == "crm", lines.String(), err
 }
 
 func TestWebhookIsTheEventSignedForTheReceiver(t *testing.T) {
@@ -50,7 +50,7 @@ func TestWebhookIsTheEventSignedForTheReceiver(t *testing.T) {
 	event := seal(t, received())
 	body, _ := event.Bytes()
 	want := seal(t, messages.DispatchRequested{Origin: origin(), Destination: "crm", Event: event}).ID
-	err, dispatched, log := deliver(t, func(_ http.ResponseWriter, r *http.Request) {
+	dispatched, log, err := deliver(t, func(_ http.ResponseWriter, r *http.Request) {
 		got, _ := io.ReadAll(r.Body)
 		if err := verifier.Verify(got, r.Header); err != nil {
 			t.Errorf("signature: %v", err)
@@ -135,7 +135,7 @@ func TestWebhookAnswers(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			err, dispatched, log := deliver(t, tt.answer, "")
+			dispatched, log, err := deliver(t, tt.answer, "")
 			if got := outcomeOf(err); got != tt.want || dispatched != (tt.want == ok) {
 				t.Errorf("outcome %s (%v), dispatched %v; want %s", got, err, dispatched, tt.want)
 			}
@@ -161,7 +161,7 @@ func TestWebhookRedirectIsNotFollowed(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		var followed atomic.Bool
 		elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Store(true) }))
-		err, dispatched, _ := deliver(t, func(w http.ResponseWriter, r *http.Request) {
+		dispatched, _, err := deliver(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, code)
 		}, "")
 		elsewhere.Close()
@@ -174,7 +174,7 @@ func TestWebhookRedirectIsNotFollowed(t *testing.T) {
 func TestWebhookThatIsNotThere(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	err, dispatched, _ := deliverTo(t, gone.URL+"/?key=hunter2", "")
+	dispatched, _, err := deliverTo(t, gone.URL+"/?key=hunter2", "")
 	if want := "destination crm is not reachable: connection refused"; outcomeOf(err) != later || dispatched ||
 		!strings.HasSuffix(err.Error(), want) {
 		t.Errorf("error %v, dispatched %v, want %s", err, dispatched, want)
@@ -182,7 +182,7 @@ func TestWebhookThatIsNotThere(t *testing.T) {
 }
 
 func TestWebhookThatIsSlow(t *testing.T) {
-	err, dispatched, _ := deliver(t, func(_ http.ResponseWriter, r *http.Request) {
+	dispatched, _, err := deliver(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // the server notices a client that leaves only behind the body
 		<-r.Context().Done()
 	}, ", timeout: 30ms")
