@@ -155,7 +155,7 @@ type meeting func()
 
 func (m meeting) Read([]byte) (int, error) { m(); return 0, io.EOF }
 
-func open(t *testing.T, url string) *blobs.Store {
+func open(t testing.TB, url string) *blobs.Store {
 	t.Helper()
 	s, err := blobs.Open(t.Context(), url)
 	if err != nil {

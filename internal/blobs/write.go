@@ -53,7 +53,7 @@ func (s *source) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { // io.Copy knows the bare value alone
 		err = &sourceError{err}
 	}
 	return n, err

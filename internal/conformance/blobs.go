@@ -164,7 +164,7 @@ func blobsSeek(t *testing.T, s *blobs.Store) {
 	if at, err := r.Seek(1_000_000, io.SeekStart); at != 1_000_000 || err != nil {
 		t.Errorf("seek after the end = %d, %v", at, err)
 	}
-	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("read after the end = %d, %v", n, err)
 	}
 }
@@ -176,7 +176,7 @@ func blobsServe(t *testing.T, s *blobs.Store) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	req.Header.Set("Range", "bytes=3-5")
 	rec := httptest.NewRecorder()
 	rec.Header().Set("Content-Type", "text/plain")

@@ -28,6 +28,9 @@ func bombs(t testing.TB) map[string][]byte {
 	hugeFrame := bytes.Clone(animation)
 	binary.LittleEndian.PutUint32(hugeFrame[first+8+5:], 0xFFFF_FFFF)
 
+	wideFrame := bytes.Clone(animation)
+	binary.LittleEndian.PutUint32(wideFrame[first+8+5:], 8000<<16|8000)
+
 	moving := sample(t, "animated.webp")
 	at := bytes.Index(moving, []byte("ANMF"))
 	still := 8 + binary.LittleEndian.Uint32(moving[at+4:])
@@ -35,6 +38,8 @@ func bombs(t testing.TB) map[string][]byte {
 		"jpeg of 4 gigapixels":    large,
 		"jpeg of 10,000 scans":    append(camera[:scan:scan], bytes.Repeat(camera[scan:len(camera)-60], 10_000)...),
 		"png of 50 gigapixels":    widened(samples.PNG(scene, 1), 250_000, 200_000),
+		"png beyond 64 bits":      widened(samples.PNG(scene, 1), 0xFFFF_FFFF, 0xFFFF_FFFF),
+		"gif of 64 megapixels":    wideFrame, // which would fit the memory
 		"png of 16 bits":          deepened(widened(samples.PNG(scene, 1), 7000, 7000)),
 		"gif of a huge frame":     hugeFrame,
 		"gif of 10,000 frames":    append(animation[:first:first], bytes.Repeat(animation[first:second], 10_000)...),
