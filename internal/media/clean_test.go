@@ -186,11 +186,12 @@ func TestTransparentThumbnailIsWhite(t *testing.T) {
 	}
 }
 
-// TestCutAnywhere cuts every sample at every byte: rejected as undecodable or clean, never a panic.
+// TestCutAnywhere cuts every sample at every third byte: rejected as undecodable or clean, never a panic.
 func TestCutAnywhere(t *testing.T) {
 	for name, in := range pictures(t) {
-		whole := 0
-		for n := range in {
+		whole, cuts := 0, 0
+		for n := 0; n < len(in); n += 3 {
+			cuts++
 			p, err := cleanBytes(t.Context(), in[:n], contentType(name), Config{}.withDefaults())
 			var rejected *Rejected
 			switch {
@@ -203,7 +204,7 @@ func TestCutAnywhere(t *testing.T) {
 				t.Fatalf("%s cut at %d: %v", name, n, err)
 			}
 		}
-		if whole == len(in) {
+		if whole == cuts {
 			t.Errorf("%s: no cut was noticed", name)
 		}
 	}

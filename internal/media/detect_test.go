@@ -211,7 +211,7 @@ func archive(entries ...string) []byte {
 		size := uint64(len(entries[i+1]))
 		header := &zip.FileHeader{Name: entries[i], CompressedSize64: size, UncompressedSize64: size}
 		create := w.CreateHeader
-		if header.Name == "mimetype" {
+		if header.Name == "mimetype" || size == 0 {
 			create = w.CreateRaw // stored, without a data descriptor and extra fields, as OpenDocument asks for
 		} else {
 			header.Method = zip.Deflate
