@@ -1,8 +1,12 @@
 package ingress_test
 
 import (
+	"bufio"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +68,31 @@ func BenchmarkAccepted(b *testing.B) {
 				rewind.Reset(body)
 				clear(response.header)
 				handler.ServeHTTP(response, r)
+			}
+		})
+		b.Run(name+"-over-http", func(b *testing.B) {
+			server := httptest.NewServer(handler)
+			defer server.Close()
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			raw := []byte("POST " + livechatPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
+				strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+			answers := bufio.NewReader(conn)
+			b.ReportAllocs()
+			for b.Loop() { // by hand, so that only the server's allocations count
+				_, _ = conn.Write(raw)
+				for {
+					line, err := answers.ReadSlice('\n')
+					if err != nil {
+						b.Fatal(err)
+					}
+					if line[0] == '{' {
+						break
+					}
+				}
 			}
 		})
 	}
