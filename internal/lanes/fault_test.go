@@ -1,12 +1,16 @@
 package lanes
 
 import (
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 func TestSlowHandlerKeepsItsLease(t *testing.T) {
@@ -86,8 +90,12 @@ func TestSourceFaults(t *testing.T) {
 				q, j := newQueue(testLease), newJournal()
 				inject(&q.faults)
 				q.publish(keys(3_000, 10)...)
+				began := time.Now()
 				w := start(t, newEngine(t, q.open, nil), j.watch(q, takes(5*time.Millisecond)))
 				q.drained()
+				if took := time.Since(began); took > 80*time.Second {
+					t.Errorf("drained after %s, want within 20 s of the end of the fault", took)
+				}
 				w.stop(t)
 				j.check(t, q)
 			})
@@ -103,6 +111,71 @@ func threeOfTen() func() error {
 		}
 		return nil
 	}
+}
+
+// The lease of a handled message goes on until its ack is confirmed, and its followers do not wait for that.
+func TestUnconfirmedAck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, j := newQueue(testLease), newJournal()
+		began := time.Now()
+		q.faults.settle = func() error {
+			if time.Since(began) < 5*testLease {
+				return errFault
+			}
+			return nil
+		}
+		q.publish("k", "k", "k")
+		w := start(t, newEngine(t, q.open, nil), j.watch(q, takes(time.Millisecond)))
+		time.Sleep(time.Second)
+		if j.startsOf("k-2") != 1 {
+			t.Error("the last message was not handled while the first ack was not confirmed")
+		}
+		q.drained()
+		w.stop(t)
+		j.check(t, q)
+		if q.expired > 0 || j.repeats > 0 {
+			t.Errorf("%d leases ended, %d messages were handled twice", q.expired, j.repeats)
+		}
+	})
+}
+
+// A failing queue is logged when it begins and when it ends, not at each call.
+func TestFaultsAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(testLease)
+		began := time.Now()
+		q.faults.fetch = func() error {
+			if time.Since(began) < time.Hour {
+				return errFault
+			}
+			return nil
+		}
+		q.publish("k")
+		var log strings.Builder
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{
+			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == slog.TimeKey || a.Key == "failures" {
+					return slog.Attr{}
+				}
+				return a
+			},
+		}))
+		sub, err := New(Config{Lease: testLease}, q.open, logger, NewMetrics(prometheus.NewRegistry()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := start(t, sub, takes(0))
+		q.drained()
+		w.stop(t)
+		lines := strings.SplitAfter(log.String(), "\n")
+		want := []string{
+			`level=WARN msg="cannot fetch, trying again" worker=history error="injected fault"` + "\n",
+			`level=INFO msg="can fetch again" worker=history` + "\n",
+		}
+		if diff := cmp.Diff(want, lines[:2]); diff != "" || strings.Count(log.String(), "fetch") != 2 {
+			t.Errorf("log:\n%s", log.String())
+		}
+	})
 }
 
 // What the queue no longer has is settled without a handler.

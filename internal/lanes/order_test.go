@@ -39,6 +39,9 @@ func TestOrderAfterNack(t *testing.T) {
 			if nOf(msg)%7 == 3 && Attempt(msg.Context()) <= 2 {
 				return errHandler
 			}
+			if n := Attempt(msg.Context()); nOf(msg)%7 == 4 && n != 1 {
+				t.Errorf("%s: attempt %d: the failures of the message before were counted", msg.UUID, n)
+			}
 			return nil
 		}))
 		q.drained()

@@ -33,7 +33,7 @@ type queue struct {
 	owner     int
 	unacked   int
 	expired   int // leases that ended unrenewed
-	handbacks []time.Time
+	handbacks []handback
 }
 
 // faults decide for each call or batch entry; nil never fails.
@@ -50,6 +50,12 @@ type entry struct {
 	leased    bool
 	delivery  int // the latest one
 	acked     bool
+}
+
+type handback struct {
+	at  time.Time
+	key string
+	n   int
 }
 
 type ticket struct{ seq, delivery int }
@@ -239,7 +245,7 @@ func (q *queue) settle(s Settlement) {
 		q.unacked--
 	case e.leased && e.delivery == t.delivery:
 		e.leased = false
-		q.handbacks = append(q.handbacks, time.Now())
+		q.handbacks = append(q.handbacks, handback{time.Now(), e.key, e.n})
 		heap.Push(&q.available, e.seq)
 	}
 	q.signal()

@@ -34,8 +34,9 @@ type stop struct {
 func (s *subscription) askStop()  { s.stopOnce.Do(func() { close(s.stopAsked) }) }
 func (s *subscription) askHurry() { s.hurryOnce.Do(func() { close(s.hurryAsked) }) }
 
-// beginStop ends intake (handlers get until bound, or until askHurry when it is zero) and hands back every lane of which nothing runs. Followers of a running head go back once
-// it has finished: handed back earlier, another process could overtake the head.
+// beginStop ends intake and hands back every lane that does not run. Followers of a running head go back once it
+// has finished: handed back earlier, another process could let them overtake it. Handlers get until bound, or until
+// askHurry when it is zero.
 func (s *subscription) beginStop(now, bound time.Time) {
 	if s.stop.phase != running {
 		return

@@ -142,10 +142,10 @@ func (s *subscription) advance(now time.Time) {
 	s.openDue(now)
 	s.shed()
 	s.readBodies(now)
+	s.measure()
 	s.fetch(now)
 	s.extend(now)
 	s.settle(now)
-	s.measure()
 	s.alarm.set(s.nextWake(now), now)
 }
 
