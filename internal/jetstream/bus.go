@@ -108,7 +108,7 @@ func (b *Bus) connect(cfg Config) error {
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { b.onDisconnect(err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { b.log.Info("bus reconnected") }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.log.Warn("bus error", "error", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { b.onError(sub, err) }),
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 	}
 	if cfg.Server != nil {
@@ -126,6 +126,15 @@ func (b *Bus) connect(cfg Config) error {
 	}
 	b.nc, b.js = nc, js
 	return nil
+}
+
+// onError hears of failed writes too, one for each message; the disconnect that follows is logged once.
+func (b *Bus) onError(sub *nats.Subscription, err error) {
+	level := slog.LevelDebug
+	if sub != nil || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrPermissionViolation) {
+		level = slog.LevelWarn
+	}
+	b.log.Log(context.Background(), level, "bus error", "error", err)
 }
 
 func (b *Bus) onDisconnect(err error) {
@@ -153,6 +162,16 @@ func (b *Bus) untilDisconnect(ctx context.Context) (context.Context, context.Can
 	return ctx, func() {
 		stop()
 		cancel(nil)
+	}
+}
+
+// call bounds a request: the engine's contexts last as long as leases do, and an answer that got lost never comes.
+func (b *Bus) call(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, disconnect := b.untilDisconnect(ctx)
+	return ctx, func() {
+		disconnect()
+		cancel()
 	}
 }
 

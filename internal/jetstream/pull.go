@@ -180,10 +180,8 @@ func (b *Bus) signOfLife(ctx context.Context, queue, pin string) error {
 	if err != nil {
 		return fmt.Errorf("encode pull request: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, pinnedTTL/3)
+	ctx, cancel := b.call(ctx, pinnedTTL/3)
 	defer cancel()
-	ctx, disconnect := b.untilDisconnect(ctx)
-	defer disconnect()
 	answer, err := b.nc.RequestWithContext(ctx, b.nextSubject(queue), body)
 	if err != nil {
 		return fmt.Errorf("keep queue %s: %w", queue, err)

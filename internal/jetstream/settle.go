@@ -86,10 +86,8 @@ func (s *Source) tell(ctx context.Context, acks []ack) []error {
 }
 
 func (s *Source) confirm(ctx context.Context, subject string, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	ctx, cancel := s.bus.call(ctx, apiTimeout)
 	defer cancel()
-	ctx, disconnect := s.bus.untilDisconnect(ctx)
-	defer disconnect()
 	if _, err := s.bus.nc.RequestWithContext(ctx, subject, body); err != nil {
 		return fmt.Errorf("settle on %s: %w", s.queue, errors.Join(err, context.Cause(ctx)))
 	}
@@ -112,6 +110,8 @@ func (s *Source) Reread(ctx context.Context, r lanes.Receipt) (*message.Message,
 	if !ok || own.epoch != s.epoch.Load() {
 		return nil, lanes.ErrGone
 	}
+	ctx, cancel := s.bus.call(ctx, apiTimeout)
+	defer cancel()
 	raw, err := s.bus.events.GetMsg(ctx, own.streamSeq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, lanes.ErrGone

@@ -20,15 +20,19 @@ type Source struct {
 	queue string
 	log   *slog.Logger
 
-	epoch atomic.Pointer[epoch] // receipts of another epoch are stale
-	pull  pull                  // of the Fetch goroutine alone
-
-	pinMu   sync.Mutex
-	pin     string // id the server gave us as owner; "" while we stand by
-	lostPin string // the one before; its late deliveries are nobody's
-
+	alive   context.Context // until Close
 	stop    context.CancelFunc
-	stopped chan struct{} // the keep-alive has ended
+	watched chan struct{} // the watch has ended
+
+	fetching sync.Mutex // held by Fetch, and by Close when it has ended
+	pull     pull
+
+	epoch atomic.Pointer[epoch] // receipts of another epoch are stale
+
+	resetting sync.Mutex // one reset of the durable at a time
+	pinMu     sync.Mutex
+	pin       string // id the server gave us as owner; "" while we stand by
+	lostPin   string // the one before; its late deliveries are nobody's
 }
 
 // epoch is the time between two resets of the durable. Its address is its identity.
@@ -52,18 +56,23 @@ func (b *Bus) Source(ctx context.Context, queue string) (*Source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
-	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Source{
-		bus: b, queue: queue, log: b.log.With("queue", queue),
-		stop: stop, stopped: make(chan struct{}),
-	}
-	go s.keepAlive(alive)
+	s := &Source{bus: b, queue: queue, log: b.log.With("queue", queue), watched: make(chan struct{})}
+	s.alive, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go s.watch()
 	return s, nil
 }
 
 // Fetch waits until this process owns the queue and there is something to handle.
 func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error) {
+	s.fetching.Lock()
+	defer s.fetching.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.alive, cancel)()
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if s.pull.broken() {
 			if err := s.startEpoch(ctx); err != nil {
 				return nil, fmt.Errorf("fetch from %s: %w", s.queue, err)
@@ -95,13 +104,22 @@ func (s *Source) startEpoch(ctx context.Context) error {
 	if err := s.pull.open(s.bus); err != nil {
 		return err
 	}
+	s.resetting.Lock()
+	defer s.resetting.Unlock()
 	if s.ownPin() == "" {
 		return nil // standing by: whoever is the owner must not be disturbed
 	}
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	if err := s.reset(ctx); err != nil {
+		s.pull.breakOff()
+		return err
+	}
+	return nil
+}
+
+func (s *Source) reset(ctx context.Context) error {
+	ctx, cancel := s.bus.call(ctx, apiTimeout)
 	defer cancel()
 	if _, err := s.bus.js.ResetConsumer(ctx, s.bus.names.events(), s.queue); err != nil {
-		s.pull.breakOff()
 		return fmt.Errorf("reset consumer: %w", err)
 	}
 	return nil
@@ -137,40 +155,70 @@ func (s *Source) accept(msgs []*nats.Msg) ([]lanes.Delivery, bool) {
 	return batch, true
 }
 
-// keepAlive keeps the pin while the engine asks for nothing, because it is full or paused.
-func (s *Source) keepAlive(ctx context.Context) {
-	defer close(s.stopped)
+// watch keeps the pin while the engine asks for nothing, because it is full or paused; and while this process stands by,
+// it looks for a queue that nobody owns.
+func (s *Source) watch() {
+	defer close(s.watched)
 	tick := time.NewTicker(pinnedTTL / 6)
 	defer tick.Stop()
 	for {
+		var err error
+		if pin := s.ownPin(); pin == "" {
+			err = s.rescue()
+		} else if err = s.bus.signOfLife(s.alive, s.queue, pin); errors.Is(err, errWrongPin) {
+			s.losePin(pin)
+		}
+		if err != nil && s.alive.Err() == nil {
+			s.log.Debug("queue not watched", "error", err)
+		}
 		select {
-		case <-ctx.Done():
+		case <-s.alive.Done():
 			return
 		case <-tick.C:
-		}
-		if pin := s.ownPin(); pin != "" {
-			if err := s.bus.signOfLife(ctx, s.queue, pin); errors.Is(err, errWrongPin) {
-				s.losePin(pin)
-			}
 		}
 	}
 }
 
-// Close hands the pin back, so that a process that stands by takes over at once. What is not acknowledged comes again
-// to the next owner.
+// rescue makes the server deliver again what a dead owner held. The server gives the pin away with the next delivery,
+// and there is none while everything is out for acknowledgement and nothing new comes. If somebody gets the pin
+// between the look and the reset, he sees the gap and starts again.
+func (s *Source) rescue() error {
+	s.resetting.Lock()
+	defer s.resetting.Unlock()
+	ctx, cancel := s.bus.call(s.alive, apiTimeout)
+	defer cancel()
+	durable, err := s.bus.events.Consumer(ctx, s.queue)
+	if err != nil {
+		return fmt.Errorf("look for an owner: %w", err)
+	}
+	info := durable.CachedInfo()
+	for _, group := range info.PriorityGroups {
+		if group.PinnedClientID != "" {
+			return nil
+		}
+	}
+	if info.NumAckPending == 0 || s.ownPin() != "" {
+		return nil
+	}
+	return s.reset(ctx)
+}
+
+// Close hands the queue over: what is not acknowledged can be delivered again at once, to whoever gets the pin now.
 func (s *Source) Close() error {
 	s.stop()
-	<-s.stopped
+	<-s.watched
+	s.fetching.Lock()
+	defer s.fetching.Unlock()
 	s.pull.breakOff()
 	pin := s.ownPin()
 	if pin == "" || !s.bus.nc.IsConnected() {
 		return nil
 	}
 	s.losePin(pin)
-	ctx, cancel := context.WithTimeout(context.Background(), apiTimeout)
+	ctx, cancel := s.bus.call(context.Background(), apiTimeout)
 	defer cancel()
-	if err := s.bus.events.UnpinConsumer(ctx, s.queue, ownerGroup); err != nil {
-		return fmt.Errorf("hand back queue %s: %w", s.queue, err)
+	if err := errors.Join(s.reset(ctx), s.bus.events.UnpinConsumer(ctx, s.queue, ownerGroup)); err != nil {
+		return fmt.Errorf("hand over queue %s: %w", s.queue, err)
 	}
 	return nil
 }

@@ -40,12 +40,15 @@ func TestTakeoverReceivesEverythingUnacknowledgedInOrder(t *testing.T) {
 			publishRange(t, second, "lane", 0, 50)
 			owner, standby := openSource(t, first, "history"), openSource(t, second, "history")
 
-			held := receive(t, owner, 30)
+			held := receive(t, owner, 50) // nothing is left that would wake up the one who stands by
 			ackAll(t, owner, held[:10])
 			ackAll(t, owner, held[20:25]) // out of order: behind the ack floor there are holes
 
 			taken := make(chan []lanes.Delivery, 1)
-			go func() { taken <- receive(t, standby, 40) }()
+			go func() {
+				defer close(taken)
+				taken <- receive(t, standby, 40)
+			}()
 			end(first, owner)
 			got := <-taken
 			// 20 to 24 are handled and come again, because they stand behind the ack floor. Their effects are none.
