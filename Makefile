@@ -49,7 +49,7 @@ kill-test: ## the long kill test: KILLS=200 by default
 	KILLS=$${KILLS:-200} CGO_ENABLED=0 go test -count=1 -timeout 120m -run Kill -v ./test/
 
 bench: ## the numbers of docs/benchmarks.md, printed as ratios of one run
-	CGO_ENABLED=0 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench/
+	CGO_ENABLED=0 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test
 
 clean: ## remove what build made; the data stays
 	rm -rf bin

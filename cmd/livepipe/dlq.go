@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/livepipe/livepipe/internal/jetstream"
+	"github.com/livepipe/livepipe/router"
+)
+
+// dlqCmd groups what operators do with dead letters.
+type dlqCmd struct {
+	List    dlqListCmd    `cmd:"" help:"List dead letters: worker, reason, event, attempts. Never what a person wrote."`
+	Show    dlqShowCmd    `cmd:"" help:"Show one dead letter; its body only with --payload."`
+	Redrive dlqRedriveCmd `cmd:"" help:"Hand dead letters to their worker again, and to no other."`
+	Purge   dlqPurgeCmd   `cmd:"" help:"Delete dead letters for good."`
+}
+
+// dlqConfig is how a command reaches the dead letters: through the running process, or the files when none runs.
+type dlqConfig struct {
+	busConfig
+	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that the broker wants."`
+}
+
+func (c dlqConfig) open(ctx context.Context, std streams) (*broker, error) {
+	return attachBroker(ctx, c.busConfig, natsConfig{NATSToken: c.NATSToken}, quiet(std))
+}
+
+type dlqListCmd struct {
+	dlqConfig
+	Worker string `help:"Only this worker's."`
+	Limit  int    `default:"100" help:"At most so many of each worker, oldest first."`
+}
+
+// Run lists dead letters.
+func (c *dlqListCmd) Run(ctx context.Context, std streams) (err error) {
+	b, err := c.open(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "WORKER\tNUMBER\tREASON\tATTEMPTS\tFAILED AT\tTYPE\tEVENT")
+	for _, binding := range router.Table() {
+		if c.Worker != "" && c.Worker != binding.Worker {
+			continue
+		}
+		letters, err := b.DeadLetters().List(ctx, binding.Worker, 0, c.Limit)
+		if err != nil {
+			return err
+		}
+		for _, l := range letters {
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\n", l.Worker, l.Seq, l.Reason, l.Attempts,
+				l.FailedAt.UTC().Format(time.RFC3339), l.Type, l.EventID)
+		}
+	}
+	return table.Flush()
+}
+
+type dlqShowCmd struct {
+	dlqConfig
+	Worker  string `arg:"" help:"Whose dead letter it is."`
+	Number  uint64 `arg:"" help:"Its number in the list."`
+	Payload bool   `help:"Print the event as well. It holds what a person wrote."`
+}
+
+// Run shows one dead letter.
+func (c *dlqShowCmd) Run(ctx context.Context, std streams) (err error) {
+	b, err := c.open(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	letter, msg, err := b.DeadLetters().Get(ctx, c.Worker, c.Number)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "worker    %s\nnumber    %d\nreason    %s\ndetail    %s\nattempts  %d\nfailed at %s\ntype      %s\nevent     %s\nsize      %d bytes\n",
+		letter.Worker, letter.Seq, letter.Reason, letter.Detail, letter.Attempts,
+		letter.FailedAt.UTC().Format(time.RFC3339), letter.Type, letter.EventID, letter.Size)
+	if c.Payload {
+		fmt.Fprintf(std.out, "\n%s\n", msg.Payload)
+	}
+	return nil
+}
+
+// dlqChoice says which dead letters of a worker are meant.
+type dlqChoice struct {
+	Worker  string   `arg:"" help:"Whose dead letters."`
+	Numbers []uint64 `arg:"" optional:"" help:"Their numbers in the list."`
+	All     bool     `help:"All of the worker's."`
+	Where   string   `help:"Those for which the expression is true, over reason, type, event_id, attempts and failed_at, such as 'reason == \"exhausted\"'."`
+}
+
+// pick gives the numbers, or the filter when there are none.
+func (c dlqChoice) pick() (func(jetstream.DeadLetter) bool, error) {
+	chosen := 0
+	for _, is := range []bool{len(c.Numbers) > 0, c.All, c.Where != ""} {
+		if is {
+			chosen++
+		}
+	}
+	if chosen != 1 {
+		return nil, errors.New("say which: numbers of the list, --where, or --all")
+	}
+	if c.Where == "" {
+		return nil, nil
+	}
+	program, err := expr.Compile(c.Where, expr.Env(letterFacts(jetstream.DeadLetter{})), expr.AsBool())
+	if err != nil {
+		return nil, fmt.Errorf("--where: %w", err)
+	}
+	return func(l jetstream.DeadLetter) bool {
+		is, err := vm.Run(program, letterFacts(l))
+		return err == nil && is == true
+	}, nil
+}
+
+func letterFacts(l jetstream.DeadLetter) map[string]any {
+	return map[string]any{
+		"reason": l.Reason, "type": l.Type, "event_id": l.EventID, "attempts": l.Attempts, "failed_at": l.FailedAt,
+	}
+}
+
+type dlqRedriveCmd struct {
+	dlqConfig
+	dlqChoice
+	Rate float64 `default:"100" help:"At most so many a second."`
+}
+
+// Run hands dead letters back.
+func (c *dlqRedriveCmd) Run(ctx context.Context, std streams) (err error) {
+	pick, err := c.pick()
+	if err != nil {
+		return err
+	}
+	b, err := c.open(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	n, err := b.DeadLetters().Redrive(ctx, c.Worker, jetstream.Redrive{Seqs: c.Numbers, Pick: pick, PerSecond: c.Rate})
+	fmt.Fprintf(std.out, "%d handed to %s again\n", n, c.Worker)
+	return err
+}
+
+type dlqPurgeCmd struct {
+	dlqConfig
+	Worker  string   `arg:"" help:"Whose dead letters."`
+	Numbers []uint64 `arg:"" optional:"" help:"Their numbers in the list."`
+	All     bool     `help:"All of the worker's."`
+}
+
+// Run deletes dead letters.
+func (c *dlqPurgeCmd) Run(ctx context.Context, std streams) (err error) {
+	if c.All == (len(c.Numbers) > 0) {
+		return errors.New("say which: numbers of the list, or --all")
+	}
+	b, err := c.open(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	n, err := b.DeadLetters().Purge(ctx, c.Worker, c.Numbers...)
+	fmt.Fprintf(std.out, "%d deleted\n", n)
+	return err
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/livepipe/livepipe/internal/app"
+)
+
+// accounts is what the greeting asks the store.
+type accounts interface {
+	AnyAccountEver(ctx context.Context) (bool, error)
+}
+
+// greet prints the first lines: where to call, who may, where the data is, and something to try.
+func greet(ctx context.Context, std streams, r roles, a app.Addresses, db accounts) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "livepipe %s\n", version)
+	line := func(word, rest string) { fmt.Fprintf(&b, "  %-8s %s\n", word, rest) }
+	if a.HTTP != "" {
+		line("calls", "http://"+a.HTTP)
+	}
+	if a.Admin != "" {
+		line("admin", "http://"+a.Admin)
+	}
+	line("data", r.process.Data)
+	if a.HTTP != "" {
+		line("access", access(ctx, r.http, db))
+		line("try", tryCurl(a.HTTP))
+	}
+	b.WriteString("  running\n")
+	fmt.Fprint(std.out, b.String())
+}
+
+func access(ctx context.Context, c *httpConfig, db accounts) string {
+	const closed = "accounts: callers need a bearer token (livepipe account add)"
+	const open = "OPEN: everybody who reaches the address may call"
+	switch {
+	case c.Access == "open":
+		return open
+	case c.Access == "accounts" || !loopback(c.Addr):
+		return closed
+	}
+	if any, err := db.AnyAccountEver(ctx); err != nil || any {
+		return closed
+	}
+	return open + " (loopback, until the first `livepipe account add`)"
+}
+
+func tryCurl(addr string) string {
+	return `curl -X POST http://` + addr + `/webhooks/livechat/b3JnMTIzOnVzZXI0NTY6bGMtNzg5 -H 'Content-Type: application/json' ` +
+		`-d '{"event_type":"incoming_chat","chat_id":"chat_abc123","message":{"id":"msg_001","text":"Hello","timestamp":"2024-01-15T10:30:00Z"},"visitor":{"id":"visitor_xyz"}}'`
+}

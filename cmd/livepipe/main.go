@@ -1,0 +1,119 @@
+// Command livepipe is the backend between LiveChat and an organisation's own systems: one binary, a role for each
+// subcommand, and `serve` for everything in one process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is stamped by the build.
+var version = "dev"
+
+// cli is the whole command line. Every flag has an environment variable, named in --help.
+type cli struct {
+	Serve     serveCmd     `cmd:"" default:"withargs" help:"Run everything in one process: ingress, router and all workers (the default)."`
+	Ingress   ingressCmd   `cmd:"" help:"Run the HTTP side alone: take webhooks and API calls, publish events."`
+	Router    routerCmd    `cmd:"" help:"Run workers alone: consume their queues."`
+	Broker    brokerCmd    `cmd:"" help:"Run the embedded broker alone, for processes of one machine that share it."`
+	Provision provisionCmd `cmd:"" help:"Bring the store's schema up to date and make streams and queues."`
+	Account   accountCmd   `cmd:"" help:"Make, list and remove the accounts that may call."`
+	DLQ       dlqCmd       `cmd:"" name:"dlq" help:"Look at dead letters, send them again, or delete them."`
+	Routes    routesCmd    `cmd:"" help:"Print which worker takes which events, or check a file of routing rules."`
+	Send      sendCmd      `cmd:"" help:"Post sample events at a running ingress and print each answer."`
+	Config    configCmd    `cmd:"" help:"Print the configuration in force, secrets hidden."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+}
+
+// streams are where a command writes.
+type streams struct {
+	out io.Writer
+	err io.Writer
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr}))
+}
+
+// run is main without its process: it returns the exit code.
+func run(args []string, std streams) int {
+	ctx, stop := untilSignal()
+	defer stop()
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("livepipe"),
+		kong.Description("The backend between LiveChat and your own systems: webhooks in, typed events on a durable bus, workers out.\n\n"+
+			"Run it without a command to start everything on this machine, and open docs/operations.md for more."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Writers(std.out, std.err),
+		kong.Exit(func(code int) { exit = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	)
+	if err != nil {
+		fmt.Fprintln(std.err, "livepipe:", err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 { // --help has been printed
+		return exit
+	}
+	if err != nil {
+		var parse *kong.ParseError
+		if errors.As(err, &parse) {
+			fmt.Fprintf(std.err, "livepipe: %v (try livepipe --help)\n", err)
+			return 2
+		}
+		fmt.Fprintln(std.err, "livepipe:", err)
+		return 1
+	}
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(std.err, "livepipe:", err)
+		return 1
+	}
+	return 0
+}
+
+// untilSignal gives a context that ends at the first SIGINT or SIGTERM. The second one ends the process at once: the
+// leases of what it held expire, and another process takes over.
+func untilSignal() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	done := make(chan struct{})
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			os.Exit(1)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(std streams) error {
+	fmt.Fprintln(std.out, "livepipe", version)
+	return nil
+}

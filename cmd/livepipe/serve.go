@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/livepipe/livepipe/channels"
+	"github.com/livepipe/livepipe/channels/livechat"
+	"github.com/livepipe/livepipe/ingress"
+	"github.com/livepipe/livepipe/internal/app"
+	"github.com/livepipe/livepipe/internal/blobs"
+	"github.com/livepipe/livepipe/internal/rules"
+	"github.com/livepipe/livepipe/internal/sqlite"
+	"github.com/livepipe/livepipe/router"
+)
+
+// serveConfig is everything.
+type serveConfig struct {
+	processConfig
+	httpConfig
+	routerConfig
+	natsConfig
+	AdminAddr string   `env:"LIVEPIPE_ADMIN_ADDR" default:"127.0.0.1:8081" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
+	Workers   []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
+}
+
+type serveCmd struct {
+	serveConfig
+}
+
+// Run is everything in one process.
+func (c *serveCmd) Run(ctx context.Context, std streams) error {
+	if err := sqliteMigrate(ctx, c.processConfig); err != nil {
+		return err
+	}
+	return runRoles(ctx, std, roles{
+		process: c.processConfig, nats: c.natsConfig, admin: c.AdminAddr,
+		http: &c.httpConfig, router: &c.routerConfig, workers: c.Workers,
+	})
+}
+
+type ingressCmd struct {
+	processConfig
+	httpConfig
+	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that the broker wants."`
+	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
+}
+
+// Run is the HTTP side alone.
+func (c *ingressCmd) Run(ctx context.Context, std streams) error {
+	return runRoles(ctx, std, roles{
+		process: c.processConfig, nats: natsConfig{NATSToken: c.NATSToken}, admin: c.AdminAddr, http: &c.httpConfig,
+	})
+}
+
+type routerCmd struct {
+	processConfig
+	routerConfig
+	NATSToken string   `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that the broker wants."`
+	AdminAddr string   `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
+	Workers   []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
+}
+
+// Run is the workers alone.
+func (c *routerCmd) Run(ctx context.Context, std streams) error {
+	return runRoles(ctx, std, roles{
+		process: c.processConfig, nats: natsConfig{NATSToken: c.NATSToken}, admin: c.AdminAddr,
+		router: &c.routerConfig, workers: c.Workers,
+	})
+}
+
+type brokerCmd struct {
+	processConfig
+	natsConfig
+}
+
+// Run is the embedded broker alone, and the store's schema, for processes that share them.
+func (c *brokerCmd) Run(ctx context.Context, std streams) error {
+	if err := sqliteMigrate(ctx, c.processConfig); err != nil {
+		return err
+	}
+	if c.Bus != "embedded" || c.NATSListen == "" {
+		return errors.New("broker serves the embedded bus: set --nats-listen (LIVEPIPE_NATS_LISTEN) and leave LIVEPIPE_BUS alone")
+	}
+	b, err := openBroker(ctx, c.busConfig, c.natsConfig, c.logger())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.out, "livepipe %s\n  bus      nats://%s\n  data     %s\n  running\n", version, b.server.Addr(), c.Data)
+	<-ctx.Done()
+	return b.Close()
+}
+
+// roles is what one process does.
+type roles struct {
+	process processConfig
+	nats    natsConfig
+	admin   string
+	http    *httpConfig   // nil: no ingress
+	router  *routerConfig // nil: no workers
+	workers []string
+}
+
+// runRoles opens what the settings name, runs the process, and closes everything in reverse.
+func runRoles(ctx context.Context, std streams, r roles) (err error) {
+	log := r.process.logger()
+	options := app.Options{Logger: log, Registry: newRegistry(), Grace: r.process.Grace, AdminAddr: r.admin}
+	if options.AdminAddr == "off" {
+		options.AdminAddr = ""
+	}
+	if r.http != nil {
+		if options.Ingress, err = r.http.options(r.process); err != nil {
+			return err
+		}
+	}
+	if r.router != nil {
+		if options.Router, err = r.router.options(r.workers); err != nil {
+			return err
+		}
+	}
+	db, err := r.process.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	files, err := r.process.openBlobs(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, files.Close()) }()
+	bus, err := openBroker(ctx, r.process.busConfig, r.nats, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, bus.Close()) }()
+	options.Bus, options.Store, options.Blobs = bus.rooms(), db, files
+	options.Started = func(a app.Addresses) { greet(ctx, std, r, a, db) }
+	return app.Run(ctx, options)
+}
+
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+func (c processConfig) openStore(ctx context.Context) (*sqlite.Store, error) {
+	path, err := c.storePath()
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, path, sqlite.Options{})
+}
+
+func sqliteMigrate(ctx context.Context, c processConfig) error {
+	path, err := c.storePath()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data directory (LIVEPIPE_DATA): %w", err)
+	}
+	return sqlite.Migrate(ctx, path)
+}
+
+func (c processConfig) openBlobs(ctx context.Context) (*blobs.Store, error) {
+	address, err := c.blobsURL()
+	if err != nil {
+		return nil, err
+	}
+	return blobs.Open(ctx, address)
+}
+
+// options turns the settings into what ingress is made of.
+func (c *httpConfig) options(p processConfig) (*app.IngressOptions, error) {
+	config := ingress.DefaultConfig()
+	config.Access = ingress.Access(c.Access)
+	config.Loopback = loopback(c.Addr)
+	config.Hosts = c.Hosts
+	config.Origins = c.CORSOrigins
+	config.MediaURL = c.mediaURL()
+	config.UploadDir = p.dataPath("uploads")
+	config.UploadLimit = c.MaxUpload
+	config.AddressRate = c.AddressRate
+	if c.AddressRate == 0 {
+		config.AddressRate = math.MaxFloat64 // what golang.org/x/time/rate takes for no limit
+	}
+	config.PublishTimeout = c.PublishTimeout
+	for _, s := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("LIVEPIPE_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", s)
+		}
+		config.TrustedProxies = append(config.TrustedProxies, network)
+	}
+	if err := os.MkdirAll(config.UploadDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory for uploads (LIVEPIPE_DATA): %w", err)
+	}
+	return &app.IngressOptions{Addr: c.Addr, Config: config, Channels: []channels.Channel{livechat.Channel()}}, nil
+}
+
+// options turns the settings into what the workers are made of.
+func (c *routerConfig) options(names []string) (*app.RouterOptions, error) {
+	bindings, err := router.Select(names...)
+	if err != nil {
+		return nil, err
+	}
+	set := rules.Default()
+	if c.Routes != "" {
+		if set, err = rules.Load(c.Routes, os.Getenv); err != nil {
+			return nil, err
+		}
+	}
+	return &app.RouterOptions{Workers: bindings, Rules: set, Concurrency: c.Concurrency}, nil
+}
+
+// reachable fails when nobody listens there.
+func reachable(addr string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("reach the broker: %w", err)
+	}
+	return conn.Close()
+}
+
+// quiet is the logger of commands that end by themselves: warnings only.
+func quiet(std streams) *slog.Logger {
+	return slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}

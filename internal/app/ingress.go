@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/livepipe/livepipe/channels"
+	"github.com/livepipe/livepipe/ingress"
+)
+
+// IngressOptions makes a process take requests.
+type IngressOptions struct {
+	Addr     string
+	Config   ingress.Config
+	Channels []channels.Channel
+}
+
+// startIngress listens last: from the first request on, everything behind it runs.
+func (p *process) startIngress(ctx context.Context) error {
+	if p.Ingress == nil {
+		return nil
+	}
+	handler, err := ingress.New(p.Ingress.Config, ingress.Deps{
+		Channels:   p.Ingress.Channels,
+		Publisher:  watched{p.Bus.Publisher, p.health},
+		History:    p.Store,
+		Accounts:   p.Store,
+		Uploads:    p.Store,
+		Blobs:      p.Blobs,
+		Logger:     p.log,
+		Registerer: p.Registry,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", p.Ingress.Addr)
+	if err != nil {
+		return fmt.Errorf("listen for calls (LIVEPIPE_ADDR): %w", err)
+	}
+	p.http = listener
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: ingress.ReadHeaderTimeout,
+		IdleTimeout:       ingress.IdleTimeout,
+		MaxHeaderBytes:    ingress.MaxHeaderBytes,
+	}
+	p.run("ingress", func() error { return serve(server, listener) })
+	p.onStop("ingress", func(ctx context.Context) error {
+		// Half of the grace: what is accepted must still be handled or handed back.
+		ctx, cancel := context.WithTimeout(ctx, p.Grace/2)
+		defer cancel()
+		return shutdown(ctx, server)
+	})
+	return nil
+}

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/livepipe/livepipe/internal/lanes"
+	"github.com/livepipe/livepipe/internal/media"
+	"github.com/livepipe/livepipe/internal/rules"
+	"github.com/livepipe/livepipe/router"
+	"github.com/livepipe/livepipe/workers"
+)
+
+// RouterOptions makes a process run workers.
+type RouterOptions struct {
+	// Workers are the bindings of the route table to run.
+	Workers []router.Binding
+	Rules   *rules.Set
+	// Concurrency is how many events one worker handles at a time.
+	Concurrency int
+}
+
+// startRouter subscribes every chosen worker to its queue.
+func (p *process) startRouter(ctx context.Context) error {
+	if p.Router == nil {
+		return nil
+	}
+	engine, err := lanes.New(lanes.Config{Concurrency: p.Router.Concurrency}, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
+	if err != nil {
+		return err
+	}
+	handlers := p.handlers()
+	config := router.Config{DeadLetters: watched{p.Bus.DeadLetters, p.health}, Logger: p.log, Metrics: p.Registry}
+	for _, binding := range p.Router.Workers {
+		config.Workers = append(config.Workers, router.Worker{
+			Binding: binding, Subscriber: engine, Routes: handlers[binding.Worker],
+		})
+	}
+	r, err := router.New(config)
+	if err != nil {
+		return err
+	}
+	if err := p.Registry.Register(newBacklog(p.Bus.Backlog, p.Router.Workers)); err != nil {
+		return fmt.Errorf("register backlog metrics: %w", err)
+	}
+	// The router's own context never ends: a stop goes through the cleanup, which lets the engine finish first.
+	p.run("router", func() error { return r.Run(context.WithoutCancel(ctx)) })
+	p.onStop("workers", func(ctx context.Context) error {
+		r.Drain()
+		return errors.Join(engine.Stop(ctx), r.Close())
+	})
+	select {
+	case <-r.Running():
+		return nil
+	case err := <-p.failures:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// handlers binds the workers' methods to the event types. The table in router says which queue takes which types, and
+// router.New refuses a handler that has no place there or a type without a handler.
+func (p *process) handlers() map[string][]router.Route {
+	history := &workers.History{Store: p.Store}
+	delivery := &workers.Delivery{Store: p.Store}
+	routing := &workers.Routing{Rules: p.Router.Rules, Publisher: watched{p.Bus.Publisher, p.health}, Now: time.Now}
+	media := &workers.Media{Store: p.Store, Blobs: p.Blobs, Cleaner: media.NewCleaner(media.Config{}), Now: time.Now}
+	dispatch := workers.NewDispatch(workers.DispatchConfig{Store: p.Store, Rules: p.Router.Rules, Logger: p.log})
+	p.onStop("dispatch", func(context.Context) error {
+		dispatch.Close()
+		return nil
+	})
+	return map[string][]router.Route{
+		"history":  {router.On(history.Handle), router.On(history.HandleUpload)},
+		"delivery": {router.On(delivery.Handle)},
+		"routing":  {router.On(routing.Handle), router.On(routing.HandleUpload)},
+		"dispatch": {router.On(dispatch.Handle)},
+		"media":    {router.On(media.Handle)},
+	}
+}
