@@ -26,14 +26,6 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// FuzzModel looks for seeds that TestModel does not try.
-func FuzzModel(f *testing.F) {
-	f.Add(uint64(1000))
-	f.Fuzz(func(t *testing.T, seed uint64) {
-		synctest.Test(t, func(t *testing.T) { runModel(t, seed) })
-	})
-}
-
 // dice is a seeded random source for many goroutines.
 type dice struct {
 	mu  sync.Mutex
