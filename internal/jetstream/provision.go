@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// AckWait is the lease of a delivery, to be handed to lanes.Config.Lease. It is long because its end breaks the
-	// order of a lane: the server delivers the message again after its followers. It is not what brings back the
-	// work of a dead process (the pin does, within pinnedTTL); it only heals a delivery that got lost without a
-	// trace, so it may be much longer than any pause: extension starts at half of it, and 5 minutes without a
-	// single extension that arrives are 100 times the keep-alive's failures that cost the pin anyway.
+	// AckWait is the lease of a delivery, to be handed to lanes.Config.Lease. Its end breaks the order of a lane, because
+	// the server then delivers the message behind its followers; so it is as long as it may be. The work of a dead
+	// process comes back by the pin, within pinnedTTL, and a gap in the deliveries is seen at once. Left for AckWait
+	// is a lost delivery with nothing behind it. The engine extends at half: the broker may be away for 5 minutes,
+	// while 12 attempts and every restart take seconds.
 	AckWait = 10 * time.Minute
 
 	// pinnedTTL is how long a durable stays with an owner that asks for nothing: the time until another process takes

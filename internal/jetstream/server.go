@@ -19,6 +19,9 @@ import (
 // ErrServerStopped is returned for a connection while the server is down: before Start, during Restart, after Shutdown.
 var ErrServerStopped = errors.New("embedded nats-server is not running")
 
+// ErrDirInUse says that another process runs an embedded server on the same files, which two would destroy.
+var ErrDirInUse = errors.New("another livepipe runs on the broker directory")
+
 // ServerConfig says where the embedded server keeps its data and who may reach it.
 type ServerConfig struct {
 	// Dir holds the JetStream files. One process uses it at a time; a lock file sees to that.
@@ -64,7 +67,7 @@ func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock broker directory: %w", err)
 	case !held:
-		return nil, fmt.Errorf("lock broker directory: another process uses %s", cfg.Dir)
+		return nil, fmt.Errorf("%w: %s", ErrDirInUse, cfg.Dir)
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, lock: lock, addr: cfg.Listen}
 	if err := s.start(ctx); err != nil {

@@ -31,6 +31,12 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
+func TestServerSyncsBeforeItAcknowledges(t *testing.T) {
+	if !startServer(t, jetstream.ServerConfig{}).SyncsAlways() {
+		t.Error("acknowledged events may be lost with the power")
+	}
+}
+
 func TestListenerAsksForTheToken(t *testing.T) {
 	server := startServer(t, jetstream.ServerConfig{Listen: "127.0.0.1:0", Token: "s3cret"})
 	url := "nats://" + server.Addr()
@@ -98,5 +104,21 @@ func TestPublishRefusesWhatNobodyWouldKeep(t *testing.T) {
 	b.Kill()
 	if err := b.Publisher().Publish(topic, event("a", 0)); !messages.IsUnavailable(err) {
 		t.Errorf("without a connection: %v", err)
+	}
+}
+
+func TestFailedMessageHoldsBackItsLane(t *testing.T) {
+	b := openBus(t, jetstream.Config{Server: startServer(t, jetstream.ServerConfig{})})
+	refused := event("a", 0)
+	refused.Payload = make([]byte, 9<<20)
+	err := b.Publisher().PublishAll([]jetstream.Outgoing{
+		{Topic: topic, Message: refused}, {Topic: topic, Message: event("a", 1)}, {Topic: topic, Message: event("b", 0)},
+	})
+	if err == nil {
+		t.Error("nobody hears of the message that was refused")
+	}
+	got := receive(t, openSource(t, b, "history"), 1)
+	if backlog, _ := b.Backlog(t.Context(), "history"); got[0].Key != "b" || backlog.Messages != 1 {
+		t.Errorf("first of %d stands %s", backlog.Messages, got[0].Message.Payload)
 	}
 }

@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -65,6 +66,37 @@ func TestTakeoverReceivesEverythingUnacknowledgedInOrder(t *testing.T) {
 				t.Errorf("backlog is %+v, %v", backlog, err)
 			}
 		})
+	}
+}
+
+func TestMissingDeliveryStartsAgainFromTheAckFloor(t *testing.T) {
+	b := openBus(t, jetstream.Config{Server: startServer(t, jetstream.ServerConfig{})})
+	s := openSource(t, b, "history")
+	publishRange(t, b, "lane", 0, 10)
+	ackAll(t, s, receive(t, s, 5)[:2])
+	if err := b.ResetQueue(t.Context(), "history"); err != nil { // the consumer sequence jumps back to 1
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wantPayloads("lane", 2, 10), payloads(receive(t, s, 8))); diff != "" {
+		t.Errorf("received (-want +got):\n%s", diff)
+	}
+}
+
+func TestOwnerWhoAsksForNothingKeepsTheQueue(t *testing.T) {
+	server := startServer(t, jetstream.ServerConfig{})
+	b := openBus(t, jetstream.Config{Server: server})
+	owner, standby := openSource(t, b, "history"), openSource(t, openBus(t, jetstream.Config{Server: server}), "history")
+	publishRange(t, b, "lane", 0, 1)
+	receive(t, owner, 1)
+	publishRange(t, b, "lane", 1, 2)
+
+	ctx, cancel := context.WithTimeout(t.Context(), jetstream.PinnedTTL+jetstream.PinnedTTL/2)
+	defer cancel()
+	if got, err := standby.Fetch(ctx, 10); len(got) > 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("who stands by receives %v, %v", payloads(got), err)
+	}
+	if got := payloads(receive(t, owner, 1)); got[0] != "lane 1" {
+		t.Errorf("owner receives %v", got)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func TestWatermillSuite(t *testing.T) {
 	broker := startBroker(t)
 	bus := openBus(t, jetstream.Config{URL: broker.url()})
-	group := func(t *testing.T, name string) (message.Publisher, message.Subscriber) {
+	group := func(_ *testing.T, name string) (message.Publisher, message.Subscriber) {
 		return bus.Publisher(), newGroupSubscriber(t, bus, name)
 	}
 	tests.TestPubSub(t,
@@ -51,6 +51,7 @@ func newGroupSubscriber(t *testing.T, bus *jetstream.Bus, group string) groupSub
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = sub.Close() }) // the suite leaves some open
 	return groupSubscriber{sub, bus, group}
 }
 
