@@ -114,7 +114,7 @@ func TestCommandsThatOnlyShow(t *testing.T) {
 func TestOneBrokerForEachDirectory(t *testing.T) {
 	env := []string{"LIVEPIPE_DATA=" + t.TempDir(), "LIVEPIPE_ADDR=127.0.0.1:0", "LIVEPIPE_ADMIN_ADDR=127.0.0.1:0"}
 	start(t, env, "serve")
-	if _, errs, code := command(t, env, "serve"); code != 1 || !strings.Contains(errs, "in use by another livepipe") {
+	if _, errs, code := command(t, env, "serve"); code != 1 || !strings.Contains(errs, "set LIVEPIPE_DATA") {
 		t.Errorf("second serve: exit %d %s", code, errs)
 	}
 }

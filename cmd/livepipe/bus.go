@@ -56,6 +56,9 @@ func openBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger
 	server, err := jetstream.StartServer(ctx, jetstream.ServerConfig{
 		Dir: c.dataPath("bus"), Listen: n.NATSListen, Token: n.NATSToken, Logger: log,
 	})
+	if errors.Is(err, jetstream.ErrDirInUse) {
+		return nil, fmt.Errorf("%w (stop it, or set LIVEPIPE_DATA to another directory)", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,7 @@ func run(args []string, std streams) int {
 			"Run it without a command to start everything on this machine, and open docs/operations.md for more."),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Help(help),
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
