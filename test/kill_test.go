@@ -240,3 +240,26 @@ func TestKillOfWorkers(t *testing.T) {
 	l.end()
 	l.check(t, ingress.URL)
 }
+
+// TestBrokerRestarts holds F5: the broker is killed and comes back several times during 10,000 messages; ingress and
+// workers reconnect by themselves and everything accepted is delivered.
+func TestBrokerRestarts(t *testing.T) {
+	const messages, restarts = 10_000, 4
+	nats := freeAddr(t)
+	env := []string{"LIVEPIPE_DATA=" + t.TempDir(), "LIVEPIPE_LOG_LEVEL=error"}
+	broker := start(t, env, "broker", "--nats-listen="+nats)
+	shared := append(env, "LIVEPIPE_BUS=nats://"+nats)
+	ingress := start(t, shared, "ingress")
+	start(t, shared, "router")
+	l := newLoad(ingress.URL)
+	l.resume(ingress.URL)
+	for range restarts {
+		l.until(t, messages/(restarts+1))
+		broker.kill()
+		broker = start(t, env, "broker", "--nats-listen="+nats)
+	}
+	l.until(t, max(1, messages-l.accepted.Load()))
+	l.end()
+	t.Logf("%d restarts of the broker", restarts)
+	l.check(t, ingress.URL)
+}
