@@ -68,7 +68,7 @@ func expectCount(t *testing.T, s S, chat messages.Chat, want int) {
 	t.Helper()
 	for name, q := range map[string]store.Query{
 		"whole chat": {Chat: chat, Limit: want + 1},
-		"all days":   {Chat: chat, Limit: want + 1, From: day(0, time.January, 1), To: day(10_000, time.January, 1).Add(-1)},
+		"all days":   {Chat: chat, Limit: want + 1, From: january(0, 1), To: january(10_000, 1).Add(-1)},
 	} {
 		page := mustPage(t, s, q)
 		if len(page.Entries) != want || page.Total != int64(want) {

@@ -15,12 +15,12 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-func day(year int, month time.Month, d int) time.Time {
-	return time.Date(year, month, d, 0, 0, 0, 0, time.UTC)
+func january(year, day int) time.Time {
+	return time.Date(year, time.January, day, 0, 0, 0, 0, time.UTC)
 }
 
 func pageWalk(t *testing.T, s S) {
-	start := day(2024, time.January, 15)
+	start := january(2024, 15)
 	for i := range 25 {
 		mustSave(t, s, received(chat1, fmt.Sprintf("msg%02d", i), start.Add(time.Duration(i)*time.Hour).Format(time.RFC3339)))
 	}
@@ -108,7 +108,7 @@ func agrees(t *testing.T, s S, q store.Query, window []modelled) bool {
 
 // randomTime falls on few days around 1970, often at the very ends of a day, often equal to another one.
 func randomTime(rnd *rand.Rand) time.Time {
-	at := day(1970, time.January, 1).AddDate(0, 0, rnd.IntN(9)-4)
+	at := january(1970, 1).AddDate(0, 0, rnd.IntN(9)-4)
 	switch rnd.IntN(5) {
 	case 0: // the first moment of a day
 	case 1:
@@ -183,7 +183,7 @@ func pageOddQueries(t *testing.T, s S) {
 	for i := range 3 {
 		mustSave(t, s, received(chat1, fmt.Sprint("msg", i), fmt.Sprintf("2024-01-15T10:30:0%dZ", i)))
 	}
-	from, to := day(2024, time.January, 16), day(2024, time.January, 15)
+	from, to := january(2024, 16), january(2024, 15)
 	us := func(sec int) int64 { return time.Date(2024, time.January, 15, 10, 30, sec, 0, time.UTC).UnixMicro() }
 	for name, tt := range map[string]struct {
 		q     store.Query

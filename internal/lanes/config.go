@@ -80,7 +80,7 @@ func (c Config) validate() error {
 	atLeast("MaxReceipts", c.MaxReceipts, c.MaxMessages)
 	atLeast("BodiesPerKey", c.BodiesPerKey, 1)
 	if c.Lease < time.Second {
-		problems = append(problems, fmt.Errorf("Lease is %s, must be at least 1s", c.Lease))
+		problems = append(problems, fmt.Errorf("lease is %s, must be at least 1s", c.Lease))
 	}
 	if c.CloseTimeout < 0 {
 		problems = append(problems, fmt.Errorf("CloseTimeout is %s, must not be negative", c.CloseTimeout))

@@ -169,8 +169,8 @@ func TestFaultsAreLoggedOnce(t *testing.T) {
 		w.stop(t)
 		lines := strings.SplitAfter(log.String(), "\n")
 		want := []string{
-			`level=WARN msg="cannot fetch, trying again" worker=history error="injected fault"` + "\n",
-			`level=INFO msg="can fetch again" worker=history` + "\n",
+			`level=WARN msg="source fails, trying again" worker=history call=fetch error="injected fault"` + "\n",
+			`level=INFO msg="source works again" worker=history call=fetch` + "\n",
 		}
 		if diff := cmp.Diff(want, lines[:2]); diff != "" || strings.Count(log.String(), "fetch") != 2 {
 			t.Errorf("log:\n%s", log.String())

@@ -13,10 +13,10 @@ func (h *health) report(log *slog.Logger, err error) int {
 	switch {
 	case err != nil:
 		if h.failures++; h.failures == 1 {
-			log.Warn("cannot "+h.what+", trying again", "error", err)
+			log.Warn("source fails, trying again", "call", h.what, "error", err)
 		}
 	case h.failures > 0:
-		log.Info("can "+h.what+" again", "failures", h.failures)
+		log.Info("source works again", "call", h.what, "failures", h.failures)
 		h.failures = 0
 	}
 	return h.failures

@@ -53,8 +53,11 @@ func TestTornWAL(t *testing.T) {
 		}
 		g.Go(func() error {
 			got, err := open(t, filepath.Join(dir, fmt.Sprint(at)), file, wal[:at])
-			if want := committed + at/len(wal); err != nil || got != want {
-				return fmt.Errorf("%d of %d bytes of WAL: %d messages (%v), want %d", at, len(wal), got, err, want)
+			if err != nil {
+				return fmt.Errorf("%d of %d bytes of WAL: %w", at, len(wal), err)
+			}
+			if want := committed + at/len(wal); got != want {
+				return fmt.Errorf("%d of %d bytes of WAL: %d messages, want %d", at, len(wal), got, want)
 			}
 			return nil
 		})

@@ -65,7 +65,7 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			db.Close()
+			err = errors.Join(err, db.Close())
 		}
 	}()
 	db.SetMaxOpenConns(1)

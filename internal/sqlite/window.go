@@ -40,7 +40,7 @@ func (w window) split() (first, last int64, edges []window) {
 	first, last = dayOf(w.from), dayOf(w.to)
 	opens := w.from == math.MinInt64 || w.from == first*usPerDay
 	closes := w.to == math.MaxInt64 || w.to == last*usPerDay+usPerDay-1
-	if first == last && !(opens && closes) {
+	if first == last && (!opens || !closes) {
 		return 0, -1, []window{w}
 	}
 	if !opens {
