@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,20 +46,22 @@ func wants(t testing.TB, name string, got answer, want string) {
 	}
 }
 
-// TestRulesOfTheContract has a row for each rule that the contract leaves open, posted at a world that holds the spec's
-// two messages.
-func TestRulesOfTheContract(t *testing.T) {
-	webhookBody, messageBody, fetchBody := spec(t, "webhook.request"), spec(t, "message.request"), spec(t, "fetch.request")
+// rule is one rule that the contract leaves open: a request and "status code field", or "200".
+type rule struct {
+	name, method, target, body string
+	headers                    []string
+	want                       string
+}
+
+// rules are asked of a world that holds the spec's two messages.
+func rules(t *testing.T) []rule {
+	return slices.Concat(identifierRules(t), methodAndTypeRules(t), actionAndBodyRules(t), fetchRules(t))
+}
+
+func identifierRules(t *testing.T) []rule {
+	messageBody := spec(t, "message.request")
 	const prefix = "/livechat/"
-	window := func(from, to string) string {
-		return `{"from_timestamp":"` + from + `","to_timestamp":"` + to + `"}`
-	}
-	tests := []struct {
-		name, method, target, body string
-		headers                    []string
-		want                       string
-	}{
-		// Identifier.
+	return []rule{
 		{"padding", "POST", prefix + identifier + "=", messageBody, nil, "400 invalid_identifier identifier"},
 		{"escaped", "POST", prefix + "b3JnMTIzOnVzZXI0NTY6bGMtNzg%35", messageBody, nil, "200"},
 		{"escaped twice", "POST", prefix + "b3JnMTIzOnVzZXI0NTY6bGMtNzg%2535", messageBody, nil, "400 invalid_identifier identifier"},
@@ -73,13 +76,15 @@ func TestRulesOfTheContract(t *testing.T) {
 		{"none, no slash", "POST", "/livechat", messageBody, nil, "404 not_found"},
 		{"other path", "POST", "/whatsapp/" + identifier, messageBody, nil, "404 not_found"},
 		{"root", "GET", "/", "", nil, "404 not_found"},
+	}
+}
 
-		// Methods.
+func methodAndTypeRules(t *testing.T) []rule {
+	messageBody := spec(t, "message.request")
+	return []rule{
 		{"GET", "GET", livechatPath, "", nil, "405 method_not_allowed"},
 		{"DELETE webhook", "DELETE", webhookPath, "", nil, "405 method_not_allowed"},
 		{"a method nobody knows", "BREW", livechatPath, "", nil, "405 method_not_allowed"},
-
-		// Types and encodings.
 		{"no type", "POST", livechatPath, messageBody, []string{"Content-Type", ""}, "415 unsupported_content_type Content-Type"},
 		{"form", "POST", livechatPath, messageBody, []string{"Content-Type", "application/x-www-form-urlencoded"}, "415 unsupported_content_type Content-Type"},
 		{"charset", "POST", livechatPath, messageBody, []string{"Content-Type", "application/json; charset=UTF-8"}, "200"},
@@ -89,8 +94,13 @@ func TestRulesOfTheContract(t *testing.T) {
 		{"identity", "POST", livechatPath, messageBody, []string{"Content-Encoding", "identity"}, "200"},
 		{"upload as JSON", "POST", uploadPath, "{}", nil, "415 unsupported_content_type Content-Type"},
 		{"fetch as text", "POST", fetchPath, "{}", []string{"Content-Type", "text/plain"}, "415 unsupported_content_type Content-Type"},
+	}
+}
 
-		// Actions.
+func actionAndBodyRules(t *testing.T) []rule {
+	webhookBody := spec(t, "webhook.request")
+	messageBody := spec(t, "message.request")
+	return []rule{
 		{"unknown action", "POST", livechatPath + "?action=delete", messageBody, nil, "400 unknown_action action"},
 		{"empty action", "POST", livechatPath + "?action=", messageBody, nil, "400 unknown_action action"},
 		{"action in other case", "POST", livechatPath + "?action=Fetch_Messages", messageBody, nil, "400 unknown_action action"},
@@ -98,16 +108,21 @@ func TestRulesOfTheContract(t *testing.T) {
 		{"webhook has no action", "POST", webhookPath + "?action=fetch_messages", webhookBody, nil, "200"},
 		{"other words twice", "POST", livechatPath + "?utm=a&utm=b", messageBody, nil, "200"},
 		{"query that is none", "POST", livechatPath + "?chat_id=%zz", messageBody, nil, "400 invalid_query"},
-
-		// Bodies.
 		{"empty", "POST", livechatPath, "", []string{"Content-Type", "application/json"}, "400 invalid_json"},
 		{"field", "POST", livechatPath, `{"event":"incoming_message","chat_id":"c","message":{"id":5}}`, nil, "400 invalid_field message.id"},
 		{"unknown event", "POST", livechatPath, `{"event":"typing"}`, nil, "200"},
 		{"unknown event type", "POST", webhookPath, `{"event_type":"chat_deactivated","chat_id":[]}`, nil, "200"},
 		{"too large", "POST", livechatPath, `{"event":"` + strings.Repeat("x", 1<<20) + `"}`, nil, "413 payload_too_large"},
 		{"status unknown", "POST", deliveryPath, `{"message_id":"m","chat_id":"c","status":"lost"}`, nil, "400 invalid_field status"},
+	}
+}
 
-		// Fetch.
+func fetchRules(t *testing.T) []rule {
+	fetchBody := spec(t, "fetch.request")
+	window := func(from, to string) string {
+		return `{"from_timestamp":"` + from + `","to_timestamp":"` + to + `"}`
+	}
+	return []rule{
 		{"limit 1", "POST", fetchPath + "&limit=1", fetchBody, nil, "200"},
 		{"limit 100", "POST", fetchPath + "&limit=100", fetchBody, nil, "200"},
 		{"limit 0", "POST", fetchPath + "&limit=0", fetchBody, nil, "400 invalid_query limit"},
@@ -145,11 +160,15 @@ func TestRulesOfTheContract(t *testing.T) {
 		{"cursor of nothing", "POST", fetchPath + "&cursor=AQAAAAAAAAAAAAAAAAAAAAA", "", nil, "400 invalid_query cursor"},
 		{"cursor twice", "POST", fetchPath + "&cursor=a&cursor=b", "", nil, "400 invalid_query cursor"},
 	}
+}
+
+// TestRulesOfTheContract has a row for each rule.
+func TestRulesOfTheContract(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // so that waiting for unknown chats takes no time
 		w := newWorld(t)
-		wants(t, "webhook", w.post(webhookPath, webhookBody), "200")
-		wants(t, "message", w.post(livechatPath, messageBody), "200")
-		for _, test := range tests {
+		wants(t, "webhook", w.post(webhookPath, spec(t, "webhook.request")), "200")
+		wants(t, "message", w.post(livechatPath, spec(t, "message.request")), "200")
+		for _, test := range rules(t) {
 			got := w.serve(request(test.method, test.target, test.body, test.headers...))
 			wants(t, test.name, got, test.want)
 			if allow := got.header.Get("Allow"); (got.status == http.StatusMethodNotAllowed) != (allow == "POST, OPTIONS") {
