@@ -76,7 +76,7 @@ func TestConfigProblemsAreAllNamed(t *testing.T) {
 		nil, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
 	want := "check lanes config: Concurrency is -1, must be at least 1\n" +
 		"MaxBytes is 1, must be at least 1048576\n" +
-		"Lease is 1ms, must be at least 1s\n" +
+		"lease is 1ms, must be at least 1s\n" +
 		"Retry needs 0 < Initial <= Max and 0 <= Jitter < 1"
 	if err == nil || err.Error() != want {
 		t.Errorf("New() = %v, want\n%s", err, want)
