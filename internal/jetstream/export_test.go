@@ -11,10 +11,26 @@ func (b *Bus) Kill() { b.nc.Close() }
 // PinnedTTL is how long an owner may be silent.
 const PinnedTTL = pinnedTTL
 
-// ResetQueue is what a second owner does to a first one that does not know of it.
-func (b *Bus) ResetQueue(ctx context.Context, queue string) error {
-	_, err := b.js.ResetConsumer(ctx, b.names.events(), queue)
-	return err
+// Steal receives n messages under the pin of the owner, which never sees them: deliveries that got lost on the way.
+func (b *Bus) Steal(ctx context.Context, queue string, n int) error {
+	durable, err := b.events.Consumer(ctx, queue)
+	if err != nil {
+		return err
+	}
+	thief, err := b.nc.SubscribeSync(b.nc.NewInbox())
+	if err != nil {
+		return err
+	}
+	pin := durable.CachedInfo().PriorityGroups[0].PinnedClientID
+	if err := b.request(queue, thief.Subject, pullRequest{Batch: n, Group: ownerGroup, Pin: pin}); err != nil {
+		return err
+	}
+	for range n {
+		if _, err := thief.NextMsgWithContext(ctx); err != nil {
+			return err
+		}
+	}
+	return thief.Unsubscribe()
 }
 
 // SyncsAlways reports whether the server fsyncs before it acknowledges.
