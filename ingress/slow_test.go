@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,18 +45,18 @@ func TestSlowBodies(t *testing.T) {
 				w.config.Access = "open"
 				listener := pipeListener{make(chan net.Conn, 1)}
 				server := &http.Server{Handler: w}
-				done := make(chan struct{})
-				go func() { defer close(done); _ = server.Serve(listener) }()
+				var running sync.WaitGroup
+				running.Go(func() { _ = server.Serve(listener) })
 				client, conn := net.Pipe()
 				listener.conns <- conn
-				go func() {
+				running.Go(func() {
 					_, err := io.WriteString(client, "POST "+test.target+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: "+test.contentType+
 						"\r\nTransfer-Encoding: chunked\r\n\r\n")
 					for i := 0; err == nil && i < len(test.body); i++ {
 						<-time.After(time.Second)
 						_, err = io.WriteString(client, "1\r\n"+test.body[i:i+1]+"\r\n")
 					}
-				}()
+				})
 				start := time.Now()
 				response, err := http.ReadResponse(bufio.NewReader(client), nil)
 				if err != nil {
@@ -67,7 +68,7 @@ func TestSlowBodies(t *testing.T) {
 				client.Close()
 				close(listener.conns)
 				server.Close()
-				<-done
+				running.Wait()
 				w.wantNoScratch(t)
 			})
 		})
