@@ -80,10 +80,14 @@ type statusTime struct {
 
 func (b *deliveryBody) times() [8]statusTime {
 	return [8]statusTime{
-		{messages.Accepted, b.AcceptedAt}, {messages.Queued, b.QueuedAt},
-		{messages.Sending, b.SendingAt}, {messages.Sent, b.SentAt},
-		{messages.Failed, b.FailedAt}, {messages.Undelivered, b.UndeliveredAt},
-		{messages.Delivered, b.DeliveredAt}, {messages.Read, b.ReadAt},
+		{messages.Accepted, b.AcceptedAt},
+		{messages.Queued, b.QueuedAt},
+		{messages.Sending, b.SendingAt},
+		{messages.Sent, b.SentAt},
+		{messages.Failed, b.FailedAt},
+		{messages.Undelivered, b.UndeliveredAt},
+		{messages.Delivered, b.DeliveredAt},
+		{messages.Read, b.ReadAt},
 	}
 }
 

@@ -146,12 +146,18 @@ var bodies = map[string]struct {
 	"webhook": {
 		webhook, "",
 		[]string{"event_type", "chat_id", "message.id", "visitor.id"},
-		[]string{"message.timestamp"}, nil, []string{"message.text"}, []string{"visitor.name", "visitor.email"},
+		[]string{"message.timestamp"},
+		nil,
+		[]string{"message.text"},
+		[]string{"visitor.name", "visitor.email"},
 	},
 	"message": {
 		livePath, "",
 		[]string{"event", "chat_id", "message.id", "message.type", "message.author.id", "message.author.type"},
-		[]string{"message.created_at"}, nil, []string{"message.text"}, nil,
+		[]string{"message.created_at"},
+		nil,
+		[]string{"message.text"},
+		nil,
 	},
 	"delivery": {
 		livePath, "delivery_status",
