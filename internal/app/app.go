@@ -65,6 +65,8 @@ type Bus struct {
 	DeadLetters message.Publisher
 	// Source opens a queue for the consumer engine.
 	Source func(ctx context.Context, queue string) (lanes.Source, error)
+	// Lease is how long the broker hides a delivery from others unless it is extended.
+	Lease time.Duration
 	// Backlog counts the events of a queue that are not handled yet and says when the oldest was published.
 	Backlog func(ctx context.Context, queue string) (events int64, oldest time.Time, err error)
 	// Health reports whether the broker can make an event durable now.

@@ -27,7 +27,7 @@ func (p *process) startRouter(ctx context.Context) error {
 	if p.Router == nil {
 		return nil
 	}
-	engine, err := lanes.New(lanes.Config{Concurrency: p.Router.Concurrency}, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
+	engine, err := lanes.New(lanes.Config{Concurrency: p.Router.Concurrency, Lease: p.Bus.Lease}, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
 	if err != nil {
 		return err
 	}
