@@ -15,7 +15,8 @@ type Backlog struct {
 	Oldest   time.Time // when the oldest of them was published; zero when there is none
 }
 
-// Backlog asks the broker how far a queue is behind. It costs one call when nothing waits, else one more for each topic
+// Backlog asks the broker how far a queue is behind; what was acknowledged to its publisher a moment ago may not be
+// counted yet. It costs one call when nothing waits, else one more for each topic
 // of the queue and for its redrive subject.
 func (b *Bus) Backlog(ctx context.Context, queue string) (Backlog, error) {
 	q, err := b.queue(queue)

@@ -21,23 +21,7 @@ func TestKilledBrokerKeepsEveryAcknowledgedEvent(t *testing.T) {
 	counts := make([]int, publishers)
 	var wg sync.WaitGroup
 	for p := range publishers {
-		wg.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				if b.Publisher().Publish(topic, event(fmt.Sprint(p), counts[p])) != nil {
-					continue // not acknowledged: the same number again, as LiveChat would send it again
-				}
-				counts[p]++
-				select {
-				case acked <- struct{}{}:
-				case <-done:
-				}
-			}
-		})
+		wg.Go(func() { counts[p] = publishUntil(done, b, fmt.Sprint(p), acked) })
 	}
 	for range kills {
 		for range rand.IntN(acksPerKill) { // the random moment is one in the broker's progress
@@ -50,46 +34,77 @@ func TestKilledBrokerKeepsEveryAcknowledgedEvent(t *testing.T) {
 	close(done)
 	wg.Wait()
 
+	log := arrivals{next: make(map[string]int)}
+	log.drain(t, b, "history")
 	total := 0
-	for _, n := range counts {
+	for p, n := range counts {
 		total += n
+		log.lost += max(0, n-log.next[fmt.Sprint(p)])
 	}
-	lost, doubled := 0, 0
-	next := make(map[string]int) // lane -> number that must come first
-	s := openSource(t, b, "history")
+	if log.lost > 0 {
+		t.Errorf("%d acknowledged events are lost", log.lost)
+	}
+	t.Logf("%d kills, %d events acknowledged, lost %d, sent again %d", kills, total, log.lost, log.doubled)
+}
+
+// publishUntil returns how many events of the lane were acknowledged.
+func publishUntil(done <-chan struct{}, b *jetstream.Bus, lane string, acked chan<- struct{}) int {
+	for n := 0; ; {
+		if b.Publisher().Publish(topic, event(lane, n)) == nil {
+			n++ // otherwise the same number again, as LiveChat would send it again
+			select {
+			case acked <- struct{}{}:
+			case <-done:
+			}
+		}
+		select {
+		case <-done:
+			return n
+		default:
+		}
+	}
+}
+
+// arrivals counts what comes out of a queue, lane by lane.
+type arrivals struct {
+	next          map[string]int // number that must come first
+	lost, doubled int
+}
+
+func (a *arrivals) drain(t *testing.T, b *jetstream.Bus, queue string) {
+	t.Helper()
+	s := openSource(t, b, queue)
 	for {
-		backlog, err := b.Backlog(t.Context(), "history")
+		backlog, err := b.Backlog(t.Context(), queue)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if backlog.Messages == 0 {
-			break
+			return
 		}
-		batch := receive(t, s, 1)
-		for _, d := range batch {
-			var n int
-			var lane string
-			if _, err := fmt.Sscan(string(d.Message.Payload), &lane, &n); err != nil {
-				t.Fatal(err)
-			}
-			switch {
-			case n < next[lane]:
-				doubled++ // accepted before the kill, and sent again because the answer got lost
-			case n > next[lane]:
-				t.Errorf("lane %s: %d comes before %d", lane, n, next[lane])
-				lost += n - next[lane]
-				next[lane] = n + 1
-			default:
-				next[lane]++
-			}
+		batch := receive(t, s, int(min(backlog.Messages, 100)))
+		for _, p := range payloads(batch) {
+			a.see(t, p)
 		}
 		ackAll(t, s, batch)
 	}
-	for p, n := range counts {
-		lost += max(0, n-next[fmt.Sprint(p)])
+}
+
+func (a *arrivals) see(t *testing.T, payload string) {
+	t.Helper()
+	var n int
+	var lane string
+	if _, err := fmt.Sscan(payload, &lane, &n); err != nil {
+		t.Fatal(err)
 	}
-	if lost > 0 {
-		t.Errorf("%d acknowledged events are lost", lost)
+	switch want := a.next[lane]; {
+	case n < want:
+		a.doubled++ // accepted before the kill, and sent again because the answer got lost
+	case n > want:
+		t.Errorf("lane %s: %d comes before %d", lane, n, want)
+		a.lost += n - want
+		a.next[lane] = n + 1
+	default:
+		a.next[lane]++
 	}
-	t.Logf("%d kills, %d events acknowledged, lost %d, sent again %d", kills, total, lost, doubled)
 }
