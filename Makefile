@@ -50,6 +50,10 @@ kill-test: ## the long kill test: KILLS=200 by default
 
 bench: ## the numbers of docs/benchmarks.md, printed as ratios of one run
 	CGO_ENABLED=0 go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test
+	CGO_ENABLED=0 go test -run '^$$' -bench Accepted -benchmem ./ingress
+	CGO_ENABLED=0 go test -run '^$$' -bench 'SaveMessage|Page' -timeout 30m ./internal/sqlite
+	CGO_ENABLED=0 go test -run '^$$' -bench DurablePublish ./internal/jetstream
+	CGO_ENABLED=0 go test -run '^$$' -bench Engine -benchmem ./internal/lanes
 
 clean: ## remove what build made; the data stays
 	rm -rf bin
