@@ -29,7 +29,6 @@ func (s *subscription) onFinished(r *run, now time.Time) {
 	l.state = laneIdle
 	if r.acked {
 		s.finishHead(l)
-		l.failures = 0
 		s.resume()
 	} else if s.stop.phase == running {
 		s.reopenLater(r, now)
@@ -49,6 +48,7 @@ func (s *subscription) finishHead(l *lane) {
 	if h.msg != nil {
 		s.dropBody(l, h)
 	}
+	l.failures = 0
 	s.ack(h)
 }
 

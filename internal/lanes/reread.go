@@ -48,8 +48,15 @@ func (s *subscription) mayRead(l *lane) bool {
 func (s *subscription) readBodies(now time.Time) {
 	for s.reads.calling < rereads && len(s.reads.queue) > 0 && s.stop.phase == running {
 		l := s.reads.queue[0]
-		if !s.mayRead(l) || now.Before(l.readAfter) {
+		if !s.mayRead(l) {
 			s.unqueueRead(l)
+			continue
+		}
+		if now.Before(l.readAfter) {
+			s.unqueueRead(l)
+			if l.state == laneReading && l.head.bare() { // a follower's reading failed while the head stood in line
+				s.closeUntil(l, l.readAfter)
+			}
 			continue
 		}
 		h := l.nextBare()
