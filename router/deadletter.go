@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -35,9 +36,7 @@ func (w *worker) deadLetter(next message.HandlerFunc) message.HandlerFunc {
 		d.verdict = judge(ctx, err, attempt, w.maxAttempts)
 		if d.verdict.outcome == deadLetter {
 			if publishErr := w.setAside(msg, d, attempt, err); publishErr != nil {
-				// Not set aside is not handled: back to the queue, as an outage, so that it is neither lost nor counted.
-				d.verdict = verdict{outcome: unavailable}
-				err = messages.Unavailable(publishErr)
+				d.verdict, err = notSetAside(publishErr)
 			}
 		}
 		w.tell(msg, d, attempt, err)
@@ -50,6 +49,16 @@ func (w *worker) deadLetter(next message.HandlerFunc) message.HandlerFunc {
 		lanes.Fail(ctx, err)
 		return nil, err
 	}
+}
+
+// notSetAside is not handled: the message goes back to the engine, usually as an outage, so that it is neither lost nor
+// counted. What the broker will never take, because it grew too large, is the trouble of its lane and not of the worker.
+func notSetAside(err error) (verdict, error) {
+	var final *messages.PermanentError
+	if errors.As(err, &final) {
+		return verdict{outcome: failed}, err
+	}
+	return verdict{outcome: unavailable}, messages.Unavailable(err)
 }
 
 // setAside publishes the original message with the reason why. Foreign metadata stays behind: nothing is known about it.

@@ -100,15 +100,19 @@ func (q *queue) acks() int {
 
 // graveyard is a dead-letter publisher that fails as often as it is told to.
 type graveyard struct {
-	mu    sync.Mutex
-	fails int
-	tried int
-	dead  map[string][]*message.Message
+	mu      sync.Mutex
+	fails   int
+	refuses error // what is answered for ever
+	tried   int
+	dead    map[string][]*message.Message
 }
 
 func (g *graveyard) Publish(topic string, msgs ...*message.Message) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.refuses != nil {
+		return g.refuses
+	}
 	if g.tried++; g.tried <= g.fails {
 		return errors.New("broker says no: " + secretText)
 	}

@@ -96,3 +96,26 @@ func poisonous(t *testing.T, i int) *message.Message {
 	}
 	return msg
 }
+
+// TestDeadLetterThatNobodyTakes: a message that cannot even be set aside waits in its lane; the others go on.
+func TestDeadLetterThatNobodyTakes(t *testing.T) {
+	runWith(t, func(_ context.Context, _ messages.Envelope, e messages.MessageReceived) error {
+		if e.Message.ID == "huge" {
+			return messages.Permanent(messages.ReasonRefused, errors.New("no"))
+		}
+		return nil
+	}, func(b *bench) {
+		b.dead.refuses = messages.Permanent("too_large", errors.New("too large"))
+		b.queue.put(received(t, "huge"))
+		time.Sleep(time.Minute)
+		var others []*message.Message
+		for _, id := range []string{"a", "b", "c"} {
+			others = append(others, received(t, id))
+		}
+		b.queue.put(others...)
+		synctest.Wait()
+		if got := b.queue.acks(); got != 3 {
+			t.Errorf("%d of the 3 others are handled", got)
+		}
+	})
+}

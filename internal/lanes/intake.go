@@ -37,10 +37,16 @@ func (s *subscription) room() int {
 }
 
 func (s *subscription) fetch(now time.Time) {
-	if s.intake.asked > 0 || s.stop.phase != running || s.outage.paused || now.Before(s.intake.retryAt) {
+	if s.intake.asked > 0 || s.stop.phase != running || now.Before(s.intake.retryAt) {
 		return
 	}
 	limit := s.room()
+	if s.outage.paused {
+		if s.outage.probes < 2 || s.ready.first != nil {
+			return
+		}
+		limit = min(limit, 1) // the only lane here failed as the probe too: one message of another, to be the next
+	}
 	if limit == 0 {
 		return
 	}

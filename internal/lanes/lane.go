@@ -47,6 +47,7 @@ type lane struct {
 	reads      int // bodies being read
 	bareCount  int
 	failures   int // counted failures of the head
+	outages    int // times in a row that the head reported an outage
 
 	readFailures int
 	readAfter    time.Time // no read before, after a failed one

@@ -48,7 +48,7 @@ func (s *subscription) finishHead(l *lane) {
 	if h.msg != nil {
 		s.dropBody(l, h)
 	}
-	l.failures = 0
+	l.failures, l.outages = 0, 0
 	s.ack(h)
 }
 
@@ -62,8 +62,10 @@ func (s *subscription) reopenLater(r *run, now time.Time) {
 	case errors.As(err, &unavailable):
 		s.meters.unavailable.Inc()
 		s.pause(r.probe, now)
-		l.state = laneReady
-		s.ready.pushFront(l) // so that it is the probe
+		l.outages++
+		// Behind the others, so that the next probe is another lane's: what ails one message stops one lane. A lane
+		// that is alone is due when the probe is.
+		s.closeUntil(l, now.Add(s.cfg.Probe.Delay(l.outages, s.cfg.Rand())))
 	case errors.As(err, &postponed):
 		s.meters.postponed.Inc()
 		s.again(r, now)
@@ -104,7 +106,7 @@ func (s *subscription) openDue(now time.Time) {
 	}
 }
 
-// pause stops intake and starts. Messages that were running when the outage began report it as well; only the
+// pause stops intake and starts, until a probe succeeds. Messages that were running when the outage began report it as well; only the
 // first of them and failed probes make the delay grow.
 func (s *subscription) pause(probe bool, now time.Time) {
 	if s.outage.paused && !probe {
