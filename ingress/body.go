@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// readBody reads a whole body of at most limit bytes, however its length is declared, within jsonTimeout.
+// readBody reads a whole body of at most limit bytes, however its length is declared, before the deadline of ServeHTTP.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*bytes.Buffer, error) {
 	b := buffers.Get().(*bytes.Buffer)
 	if err := fill(b, w, r, limit); err != nil {
@@ -29,8 +29,6 @@ func fill(b *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64) 
 	case r.ContentLength == 0:
 		return nil
 	}
-	bound := setReadDeadline(w, jsonTimeout)
-	defer bound.clear()
 	if _, err := b.ReadFrom(&capped{r.Body, limit}); err != nil {
 		return explainRead(err)
 	}
@@ -65,17 +63,12 @@ func explainRead(err error) error {
 	return refuse(codeIncompleteBody)
 }
 
-// readDeadline ends a read that takes too long. It is lifted afterwards, because net/http watches the connection while
-// the handler works and would take a passed deadline for a caller who has gone.
-type readDeadline struct{ w http.ResponseWriter }
-
-func setReadDeadline(w http.ResponseWriter, d time.Duration) readDeadline {
+// setReadDeadline ends the reading of a body that takes too long, here and in net/http, which reads what a handler left
+// before it answers. At the end of the body net/http lifts it.
+func setReadDeadline(w http.ResponseWriter, d time.Duration) {
 	// An error means that the connection has no deadlines, as in tests without a network.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d))
-	return readDeadline{w}
 }
-
-func (d readDeadline) clear() { _ = http.NewResponseController(d.w).SetReadDeadline(time.Time{}) }
 
 // wantJSON refuses bodies that are not plain JSON in UTF-8. An empty body needs no type.
 func wantJSON(r *http.Request, empty bool) error {

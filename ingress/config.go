@@ -43,23 +43,27 @@ type Config struct {
 	PublishTimeout time.Duration
 }
 
-// What the server that runs ingress needs to know. Bodies have deadlines of their own, so it sets no ReadTimeout.
+// What bounds a connection.
 const (
-	// ReadHeaderTimeout bounds the head of a request: a few KiB that an honest client sends at once.
-	ReadHeaderTimeout = 5 * time.Second
-	// IdleTimeout closes kept connections: longer than the 60 s after which common proxies close theirs, so that the
+	// readHeaderTimeout bounds the head of a request: a few KiB that an honest client sends at once.
+	readHeaderTimeout = 5 * time.Second
+	// idleTimeout closes kept connections: longer than the 60 s after which common proxies close theirs, so that the
 	// proxy closes first and no request is lost in between.
-	IdleTimeout = 75 * time.Second
-	// MaxHeaderBytes is room for the largest head that is used: an identifier of 1 KiB, a token, a proxy's additions.
-	MaxHeaderBytes = 32 << 10
+	idleTimeout = 75 * time.Second
+	// maxHeaderBytes is room for the largest head that is used: an identifier of 1 KiB, a token, a proxy's additions.
+	maxHeaderBytes = 32 << 10
 )
 
 // Time that a body may take.
 const (
-	// jsonTimeout is LiveChat's own patience: nobody waits for the answer after 10 s.
+	// jsonTimeout is LiveChat's own patience: nobody waits for the answer after 10 s. Every body but an upload's has it,
+	// whoever reads it.
 	jsonTimeout = 10 * time.Second
 	// uploadTimeout lets 10 MiB through at 1 Mbit/s, which takes 84 s, with some room.
 	uploadTimeout = 2 * time.Minute
+	// writeTimeout ends the answer to a caller who does not read it. It counts from the head of the request: an upload may
+	// take its time to arrive and as long to be stored, and what remains is for the answer.
+	writeTimeout = 2*uploadTimeout + time.Minute
 )
 
 // DefaultConfig is what holds when nobody chose.

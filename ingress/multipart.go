@@ -67,7 +67,7 @@ func boundaryOf(r *http.Request) (string, error) {
 	return "", refuseField(codeInvalidMultipart, "Content-Type", "The Content-Type has no valid boundary.")
 }
 
-// receiveForm streams the file of a form to a scratch file. The caller closes the form.
+// receiveForm streams the file of a form to a scratch file and reads the body to its end. The caller closes the form.
 func receiveForm(body io.Reader, boundary, dir string, limit int64) (*form, error) {
 	b := &budget{r: body}
 	r := receiver{dir: dir, limit: limit, budget: b, seen: make(map[string]bool, 3), form: &form{hash: sha256.New()}}
@@ -96,7 +96,12 @@ func (r *receiver) parts(parts *multipart.Reader) error {
 }
 
 func (r *receiver) complete() error {
+	// What follows the closing boundary means nothing (RFC 2046, section 5.1.1), but a body is whole only at its end.
+	r.budget.allow(maxPartHead, refuseField(codeInvalidMultipart, "", "Too much follows the form."))
+	_, err := io.Copy(io.Discard, r.budget)
 	switch {
+	case err != nil:
+		return explainPart(err)
 	case r.form.file == nil:
 		return refuseField(channels.CodeMissingField, "file", "The form needs a part with the name file.")
 	case r.form.size == 0:

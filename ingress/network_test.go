@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
-	"github.com/livepipe/livepipe/ingress"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,8 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // listen serves a world as app does.
 func listen(t *testing.T, w *world) *httptest.Server {
 	s := httptest.NewUnstartedServer(w)
-	s.Config.ReadHeaderTimeout = ingress.ReadHeaderTimeout
-	s.Config.MaxHeaderBytes = ingress.MaxHeaderBytes
+	s.Config = w.HTTPServer()
 	s.Start()
 	t.Cleanup(s.Close)
 	return s
@@ -101,5 +98,26 @@ func TestCutBodies(t *testing.T) {
 	conn.Close()
 	if response.StatusCode != 400 || len(w.bus.events()) != 0 {
 		t.Errorf("%d, %d events", response.StatusCode, len(w.bus.events()))
+	}
+}
+
+// TestLengthBesideChunks holds that nothing is taken for a request after a body whose end a proxy may have seen elsewhere.
+func TestLengthBesideChunks(t *testing.T) {
+	w := newWorld(t)
+	s := listen(t, w)
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	head := "POST " + livechatPath + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+	first, ghost := messageBody("m"), messageBody("ghost")
+	ghost = fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(ghost), ghost)
+	chunks := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n%s", len(first), first, ghost)
+	fmt.Fprintf(conn, "%sContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%s", head, len(chunks), chunks)
+	answers, err := io.ReadAll(conn)
+	if n := strings.Count(string(answers), "HTTP/1.1 "); err != nil || n != 1 || len(w.bus.events()) != 1 {
+		t.Errorf("%v, %d answers, %d events:\n%s", err, n, len(w.bus.events()), answers)
 	}
 }

@@ -31,6 +31,9 @@ type Deps struct {
 	Registerer prometheus.Registerer
 }
 
+// closeConnection is a header value that responses share: nobody writes to it.
+var closeConnection = []string{"close"}
+
 // Server is the HTTP handler. It starts no goroutine of its own, so there is nothing to close.
 type Server struct {
 	config   Config
@@ -83,4 +86,28 @@ func (d Deps) validate() error {
 }
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		setReadDeadline(w, jsonTimeout) // whoever reads it
+	}
+	if len(r.TransferEncoding) > 0 {
+		// net/http takes chunks and drops a Content-Length beside them without a word. A proxy that believed the length has
+		// another idea of where the next request begins, so there must be none: RFC 9112, section 6.3.
+		w.Header()["Connection"] = closeConnection
+	}
+	s.echo.ServeHTTP(w, r)
+}
+
+// HTTPServer makes a server that runs the handler with all that bounds what one connection can take.
+func (s *Server) HTTPServer() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: readHeaderTimeout, // bodies have deadlines of their own, so there is no ReadTimeout
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		// net/http would answer "OPTIONS *" itself and wait for its body without a deadline.
+		DisableGeneralOptionsHandler: true,
+	}
+}

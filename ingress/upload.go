@@ -42,9 +42,8 @@ func (e *endpoint) upload(q *request) error {
 	if err := e.awaitChat(q.r.Context(), chat); err != nil {
 		return err
 	}
-	deadline := setReadDeadline(q.w.Writer, uploadTimeout)
+	setReadDeadline(q.w.Writer, uploadTimeout)
 	form, err := receiveForm(q.r.Body, boundary, e.config.uploadDir(), e.config.UploadLimit)
-	deadline.clear()
 	if err != nil {
 		return err
 	}

@@ -178,6 +178,7 @@ func TestUploadRefuses(t *testing.T) {
 		{"10,000 part headers", form(part(`name="file"`, png, strings.Repeat("X-A: b\r\n", 10_000)+"X-B: c")), nil, "400 invalid_multipart"},
 		{"cut in the file", form(filePart(png))[:150], nil, "400 incomplete_body"},
 		{"cut before the end", strings.TrimSuffix(form(filePart(png)), "--\r\n"), nil, "400 incomplete_body"},
+		{"64 KiB after the form", form(filePart(png)) + strings.Repeat("x", 64<<10), nil, "400 invalid_multipart"},
 		{"one byte too much", form(filePart(large[:1001])), nil, "413 payload_too_large"},
 		{"far too much", form(filePart(strings.Repeat("x", 1<<20))), nil, "413 payload_too_large"},
 		{"HTML", form(filePart("<html><script>x</script></html>")), nil, "415 unsupported_media_type file"},

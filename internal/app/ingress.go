@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 
 	"github.com/livepipe/livepipe/channels"
 	"github.com/livepipe/livepipe/ingress"
@@ -40,12 +39,7 @@ func (p *process) startIngress(ctx context.Context) error {
 		return fmt.Errorf("listen for calls (LIVEPIPE_ADDR): %w", err)
 	}
 	p.http = listener
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: ingress.ReadHeaderTimeout,
-		IdleTimeout:       ingress.IdleTimeout,
-		MaxHeaderBytes:    ingress.MaxHeaderBytes,
-	}
+	server := handler.HTTPServer()
 	p.run("ingress", func() error { return serve(server, listener) })
 	p.onStop("ingress", func(ctx context.Context) error {
 		// Half of the grace: what is accepted must still be handled or handed back.
