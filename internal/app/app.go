@@ -173,8 +173,33 @@ func (p *process) stop() error {
 			failed = append(failed, fmt.Errorf("stop %s: %w", step.name, err))
 		}
 	}
-	p.parts.Wait()
-	return errors.Join(failed...)
+	return errors.Join(append(failed, p.wait(ctx))...)
+}
+
+// lastParts is what the parts get to return in after the last of them was told to, even if the grace is used up.
+const lastParts = time.Second
+
+// wait waits for every part. One that hangs, on a disk that does not answer say, must not hold the process for ever:
+// what it was doing is as unfinished as after a kill, which nothing accepted is lost by.
+func (p *process) wait(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.parts.Wait()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(lastParts)
+	defer last.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-last.C:
+		return errors.New("stop: a part does not return")
+	}
 }
 
 func (p *process) addresses() Addresses {

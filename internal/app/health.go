@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +16,10 @@ const (
 	checkEvery = 5 * time.Second
 	checkAgain = time.Second // while something is wrong
 	checkBound = 3 * time.Second
+	// repairAfter is how many checks of the bus in a row must fail before it is restarted: a restart breaks off every
+	// publish under way, so one late answer of a busy disk is no reason. Three are 2 to 11 s, within a minute of
+	// LiveChat's retries, and a restarted broker gets as long to come up before the next restart.
+	repairAfter = 3
 )
 
 // errDraining is the readiness of a process that has begun to stop.
@@ -34,20 +37,20 @@ type health struct {
 	bus     Bus
 	log     *slog.Logger
 	nudge   chan struct{}
-	done    chan struct{}
-	stopped sync.Once
+	ctx     context.Context // ends with stop, which breaks off a check or a repair
+	cancel  context.CancelFunc
+	failing int // checks of the bus in a row that failed, since its last repair
 	state   atomic.Pointer[map[string]error]
 	gone    atomic.Bool
 }
 
 func newHealth(o Options) *health {
-	h := &health{
-		checks: []check{{"bus", o.Bus.Health}, {"store", o.Store.Health}, {"blobs", o.Blobs.Health}},
-		bus:    o.Bus,
-		log:    o.Logger,
-		nudge:  make(chan struct{}, 1),
-		done:   make(chan struct{}),
-	}
+	return watching([]check{{"bus", o.Bus.Health}, {"store", o.Store.Health}, {"blobs", o.Blobs.Health}}, o.Bus, o.Logger)
+}
+
+func watching(checks []check, bus Bus, log *slog.Logger) *health {
+	h := &health{checks: checks, bus: bus, log: log, nudge: make(chan struct{}, 1)}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.state.Store(&map[string]error{"start": errors.New("not checked yet")})
 	return h
 }
@@ -61,7 +64,7 @@ func (h *health) run() error {
 		}
 		timer := time.NewTimer(wait)
 		select {
-		case <-h.done:
+		case <-h.ctx.Done():
 			timer.Stop()
 			return nil
 		case <-h.nudge:
@@ -72,7 +75,7 @@ func (h *health) run() error {
 }
 
 func (h *health) stop(context.Context) error {
-	h.stopped.Do(func() { close(h.done) })
+	h.cancel()
 	return nil
 }
 
@@ -102,6 +105,9 @@ func (h *health) checkAll() bool {
 			wrong[c.name] = err
 		}
 	}
+	if h.ctx.Err() != nil {
+		return false // broken off: nothing was learnt
+	}
 	before := *h.state.Swap(&wrong)
 	for name, err := range wrong {
 		if before[name] == nil {
@@ -111,14 +117,24 @@ func (h *health) checkAll() bool {
 	if len(wrong) == 0 && len(before) > 0 {
 		h.log.Info("ready")
 	}
-	if _, bus := wrong["bus"]; bus && len(wrong) == 1 && h.bus.Repair != nil {
-		h.repair()
-	}
+	h.judge(wrong)
 	return len(wrong) == 0
 }
 
+// judge repairs the bus when it alone has been wrong for long enough.
+func (h *health) judge(wrong map[string]error) {
+	if wrong["bus"] == nil {
+		h.failing = 0
+		return
+	}
+	if h.failing++; h.failing >= repairAfter && len(wrong) == 1 && h.bus.Repair != nil {
+		h.repair()
+		h.failing = 0
+	}
+}
+
 func (h *health) check(c check) error {
-	ctx, cancel := context.WithTimeout(context.Background(), checkBound)
+	ctx, cancel := context.WithTimeout(h.ctx, checkBound)
 	defer cancel()
 	return c.run(ctx)
 }
@@ -126,7 +142,7 @@ func (h *health) check(c check) error {
 // repair restarts the broker once the disk takes writes again (the other checks pass): after a full disk an embedded
 // server publishes nothing until it is restarted.
 func (h *health) repair() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*checkBound)
+	ctx, cancel := context.WithTimeout(h.ctx, 10*checkBound)
 	defer cancel()
 	h.log.Warn("restarting the broker in place")
 	if err := h.bus.Repair(ctx); err != nil {

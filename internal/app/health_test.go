@@ -1,0 +1,97 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// watch runs health over one bus in virtual time until the test is over.
+func watch(t *testing.T, bus Bus, test func(h *health)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := watching([]check{{"bus", bus.Health}}, bus, slog.New(slog.DiscardHandler))
+		ended := make(chan error, 1)
+		go func() { ended <- h.run() }()
+		test(h)
+		began := time.Now()
+		if err := h.stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("stopped after %s", took)
+		}
+	})
+}
+
+// TestOneLateProbeRestartsNothing: a disk that is slow for a moment is no reason to take the broker away from everybody
+// who publishes; one that stays broken is.
+func TestOneLateProbeRestartsNothing(t *testing.T) {
+	var broken atomic.Bool
+	var repairs atomic.Int64
+	bus := Bus{
+		Health: func(context.Context) error {
+			if broken.Load() {
+				return errors.New("no answer in time")
+			}
+			return nil
+		},
+		Repair: func(context.Context) error { repairs.Add(1); return nil },
+	}
+	watch(t, bus, func(h *health) {
+		synctest.Wait()
+		broken.Store(true)
+		h.suspect()
+		synctest.Wait()
+		if len(h.ready()) == 0 {
+			t.Error("ready although the bus does not answer")
+		}
+		broken.Store(false)
+		time.Sleep(time.Minute)
+		if n := repairs.Load(); n != 0 {
+			t.Errorf("the broker was restarted %d times for one late answer", n)
+		}
+		broken.Store(true)
+		time.Sleep(15 * time.Second)
+		if repairs.Load() == 0 {
+			t.Error("the broker was not restarted although it answers no more")
+		}
+		before := repairs.Load()
+		time.Sleep(time.Minute)
+		if n := repairs.Load() - before; n < 2 || n > 20 {
+			t.Errorf("%d restarts in a minute, want some, with time between them to come up", n)
+		}
+	})
+}
+
+// TestStopInterruptsARepair: a recovery may take longer than a stop is given.
+func TestStopInterruptsARepair(t *testing.T) {
+	bus := Bus{
+		Health: func(context.Context) error { return errors.New("broken") },
+		Repair: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	}
+	watch(t, bus, func(*health) { time.Sleep(10 * time.Second) })
+}
+
+// TestStopLeavesADeafPartBehind: a part that hangs does not hold the process beyond its grace.
+func TestStopLeavesADeafPartBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		p := &process{Options: Options{Grace: 20 * time.Second}, log: log, health: watching(nil, Bus{}, log)}
+		answers := make(chan struct{})
+		defer close(answers)
+		p.run("disk", func() error { <-answers; return nil })
+		began := time.Now()
+		err := p.stop()
+		if took := time.Since(began); err == nil || took > p.Grace+lastParts {
+			t.Errorf("stopped after %s with %v, want an error within %s", took, err, p.Grace+lastParts)
+		}
+	})
+}
