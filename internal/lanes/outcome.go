@@ -106,8 +106,8 @@ func (s *subscription) openDue(now time.Time) {
 	}
 }
 
-// pause stops intake and starts, until a probe succeeds. Messages that were running when the outage began report it as well; only the
-// first of them and failed probes make the delay grow.
+// pause stops intake and starts until a probe succeeds. Messages that were running when the outage began report it as
+// well; only the first of them and failed probes make the delay grow.
 func (s *subscription) pause(probe bool, now time.Time) {
 	if s.outage.paused && !probe {
 		return
