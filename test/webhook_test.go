@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -26,12 +27,11 @@ func TestWebhookDestination(t *testing.T) {
 		err  error
 	}
 	calls := make(chan call, 10)
-	first := true
+	var failedOnce atomic.Bool
 	crm := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		calls <- call{r.Header.Get("webhook-id"), body, verifier.Verify(body, r.Header)}
-		if first {
-			first = false
+		if failedOnce.CompareAndSwap(false, true) {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	}))

@@ -119,6 +119,9 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 		options.AdminAddr = ""
 	}
 	if r.http != nil {
+		if r.http.MediaURL == "" && !loopback(r.http.Addr) {
+			log.Warn("LIVEPIPE_MEDIA_URL is not set: the URLs of uploads may lead nowhere", "media_url", r.http.mediaURL())
+		}
 		if options.Ingress, err = r.http.options(r.process); err != nil {
 			return err
 		}
