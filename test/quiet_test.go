@@ -88,7 +88,7 @@ func TestMetrics(t *testing.T) {
 
 // TestAdmin holds the admin address: health, readiness, profiles, and S18's rule about names that point here.
 func TestAdmin(t *testing.T) {
-	p := start(t, []string{"LIVEPIPE_DATA=" + t.TempDir()}, "serve")
+	p := start(t, []string{"LIVEPIPE_DATA=" + t.TempDir()}) // without a command it is serve
 	eventually(t, "it is ready", func() bool { code, _, _ := get(t, p.Admin+"/readyz"); return code == http.StatusOK })
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/"} {
 		if code, _, body := get(t, p.Admin+path); code != http.StatusOK {
