@@ -89,14 +89,16 @@ func (d *directory) put(ctx context.Context, key string, r io.Reader, contentTyp
 		return err
 	}
 	defer os.Remove(staged) // does nothing after the rename
-	moved := false
+	isNew := false
 	err = d.enter(key, func(final string) error {
-		err := os.Rename(staged, final)
-		moved = err == nil
+		_, err := os.Lstat(final)
+		fresh := errors.Is(err, fs.ErrNotExist)
+		err = os.Rename(staged, final)
+		isNew = fresh && err == nil
 		return err
 	})
-	if err != nil && moved {
-		os.Remove(d.path(key)) // a failed Put leaves nothing that can be read
+	if err != nil && isNew {
+		os.Remove(d.path(key)) // a failed Put leaves nothing new to read, and takes nothing old away
 	}
 	return err
 }

@@ -101,6 +101,32 @@ func TestFailedFsync(t *testing.T) {
 	}
 }
 
+// TestFailedFsyncKeepsWhatWasThere: a retried upload puts its blob again, and a 200 may have been given for the first.
+func TestFailedFsyncKeepsWhatWasThere(t *testing.T) {
+	s, _ := spied(t)
+	put := func() error {
+		return s.Put(t.Context(), "pending/media_a", strings.NewReader("bytes"), "image/png")
+	}
+	if err := put(); err != nil {
+		t.Fatal(err)
+	}
+	for fail := range 2 {
+		calls := 0
+		s.dir.fsync = func(*os.File) error {
+			if calls++; calls == fail+1 {
+				return syscall.EIO
+			}
+			return nil
+		}
+		if err := put(); !messages.IsUnavailable(err) {
+			t.Errorf("fsync %d fails: Put = %v, want an outage", fail+1, err)
+		}
+		if ok, err := s.Exists(t.Context(), "pending/media_a"); !ok || err != nil {
+			t.Errorf("fsync %d fails: the blob of before is gone (%v)", fail+1, err)
+		}
+	}
+}
+
 // TestSweep removes staged files whose writer is long dead, and no others.
 func TestSweep(t *testing.T) {
 	root := t.TempDir()
