@@ -75,7 +75,7 @@ func TestSmuggling(t *testing.T) {
 	p := start(t, []string{"LIVEPIPE_DATA=" + t.TempDir()}, "serve")
 	want := []string{"framed"}
 	for i, a := range smuggled() {
-		conn := dial(t, p, limit)
+		conn := dial(t, p, 10*time.Second)
 		go func() { _, _ = io.WriteString(conn, a.raw) }()
 		var statuses []string
 		for answers := bufio.NewReader(conn); ; {
