@@ -28,6 +28,7 @@ func (p *process) startAdmin(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           p.adminHandler(listener.Addr()),
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second, // also of a body that nobody reads
 		MaxHeaderBytes:    16 << 10,
 	}
 	p.run("admin", func() error { return serve(server, listener) })
