@@ -30,6 +30,9 @@ const (
 	ReasonType   = "type_mismatch"   // the bytes are not what the event says, or of a kind that is not taken
 )
 
+// busyWait is when a picture stands in line again after it stood there in vain.
+const busyWait = time.Second
+
 // Media makes an upload safe and useful before anybody is served it: it checks the bytes again, cleans pictures, makes
 // their thumbnail, and then decides with one write of the store. Until that write a repetition does everything again,
 // with the same bytes as its result; after it nothing but the removal of the pending blob.
@@ -93,6 +96,9 @@ func (w *Media) process(ctx context.Context, e messages.MediaUploaded) (store.Me
 // releasePicture cleans a picture. The picture holds a place among those at work until it is stored.
 func (w *Media) releasePicture(ctx context.Context, file messages.File, pending io.Reader) (store.Media, error) {
 	picture, err := w.Cleaner.Clean(ctx, pending, file.ContentType)
+	if errors.Is(err, media.ErrBusy) { // its turn comes: counted, a burst would make dead letters of good pictures
+		return store.Media{}, messages.Postpone(busyWait, err)
+	}
 	if err != nil {
 		return store.Media{}, err
 	}

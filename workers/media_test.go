@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -337,4 +338,28 @@ func TestMediaOutcomes(t *testing.T) {
 	if len(r.store.kept) != 0 {
 		t.Errorf("decisions %v, want none", r.store.kept)
 	}
+}
+
+// TestMediaWaitsForItsTurnUncounted: in a burst of pictures most of the time of a run would go by in line, and twelve
+// such runs must not end as a dead letter of a file that is fine.
+func TestMediaWaitsForItsTurnUncounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newMediaRig(t)
+		picture := samples.PNG(samples.Scene(8, 8), 0)
+		first, err := r.worker.Cleaner.Clean(t.Context(), bytes.NewReader(picture), "image/png")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := r.upload(picture, "image/png")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // as the router gives
+		defer cancel()
+		var later *messages.PostponedError
+		if err := r.worker.Handle(ctx, seal(t, e), e); !errors.As(err, &later) || ctx.Err() != nil {
+			t.Errorf("while another picture is at work: %v, want it postponed with time left", err)
+		}
+		first.Close()
+		if err := r.handle(e); err != nil || r.store.kept[e.File.ID].State != store.MediaReleased {
+			t.Errorf("when its turn has come: %v", err)
+		}
+	})
 }

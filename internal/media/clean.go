@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"time"
 )
 
 // The reasons for which a picture is rejected.
@@ -14,6 +15,13 @@ const (
 	ReasonUndecodable = "undecodable" // damaged, or of a variant that Go's decoders do not know
 	ReasonTooLarge    = "too_large"   // over the memory or the work that one picture may cost
 )
+
+// ErrBusy says that other pictures were at work the whole time. It says nothing about this one.
+var ErrBusy = errors.New("other pictures are at work")
+
+// patience is how long a picture stands in line. A run of a handler has 30 s: the 20 s left are some ten times what the
+// largest picture takes.
+const patience = 10 * time.Second
 
 // Rejected says that a picture cannot be made safe. Reason is one of the Reason words.
 type Rejected struct {
@@ -95,11 +103,15 @@ func (p *Picture) Close() { p.free() }
 
 // Clean reads a picture of the given content type (IsImage must hold for it) and makes it safe: no metadata, no bytes
 // after its end, upright, decodable. Where nothing has to be turned the coded pixels stay as they are, bit for bit. It
-// waits for a place among the pictures at work. A picture that cannot be made safe is a *Rejected; any other error is
-// the reader's or the context's.
+// waits for a place among the pictures at work, and answers ErrBusy after 10 s in line. A picture that cannot be made safe
+// is a *Rejected; any other error is the reader's or the context's.
 func (c *Cleaner) Clean(ctx context.Context, r io.Reader, contentType string) (*Picture, error) {
+	line := time.NewTimer(patience)
+	defer line.Stop()
 	select {
 	case c.slots <- struct{}{}:
+	case <-line.C:
+		return nil, ErrBusy
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait to clean picture: %w", ctx.Err())
 	}
