@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/livepipe/livepipe/internal/rules"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -29,7 +31,12 @@ type Dispatch struct {
 	log       *slog.Logger
 	now       func() time.Time
 	cooldowns map[string]*cooldown // by destination; every webhook has one, and the map never changes
+	unnoted   *lru.Cache[string, struct{}]
 }
+
+// maxUnnoted bounds the memory of deliveries whose note failed: as the intake pauses then, they are about as many as
+// handlers, 64 by default. 4096 ids of 36 bytes are half a megabyte with their list.
+const maxUnnoted = 4096
 
 // DispatchConfig is what a dispatch worker is made of. Store, Rules and Logger are required.
 type DispatchConfig struct {
@@ -60,6 +67,7 @@ func NewDispatch(cfg DispatchConfig) *Dispatch {
 			return http.ErrUseLastResponse // a redirect is an answer that refuses; nothing is posted elsewhere
 		}},
 	}
+	d.unnoted, _ = lru.New[string, struct{}](maxUnnoted) // refuses only a size below one
 	for _, destination := range cfg.Rules.Destinations() {
 		if destination.Type == rules.Webhook {
 			d.cooldowns[destination.Name] = newCooldown(cfg.Parallel)
@@ -84,15 +92,23 @@ func (d *Dispatch) Handle(ctx context.Context, env messages.Envelope, e messages
 	if done {
 		return nil
 	}
-	switch destination.Type {
-	case rules.Webhook:
-		if err := d.post(ctx, destination, env.ID, e.Event); err != nil {
+	if !d.unnoted.Contains(env.ID) { // else only its note is missing: the store was down
+		if err := d.deliver(ctx, destination, env, e); err != nil {
 			return err
 		}
+	}
+	return d.note(ctx, env.ID, destination.Name)
+}
+
+// deliver hands the event over.
+func (d *Dispatch) deliver(ctx context.Context, to rules.Destination, env messages.Envelope, e messages.DispatchRequested) error {
+	switch to.Type {
+	case rules.Webhook:
+		return d.post(ctx, to, env.ID, e.Event)
 	case rules.Log:
 		d.tell(ctx, e)
 	}
-	return d.note(ctx, env.ID, destination.Name)
+	return nil
 }
 
 // tell is the destination "log".
@@ -112,12 +128,19 @@ func (d *Dispatch) tell(ctx context.Context, e messages.DispatchRequested) {
 // noteTimeout is for a write that takes milliseconds and may meet a busy disk.
 const noteTimeout = 5 * time.Second
 
-// note marks the delivery even when the process has begun to stop: what was posted and not noted is posted again.
+// note marks the delivery even when the process has begun to stop: what was posted and not noted is posted again after
+// a restart. Until then it is remembered, so that an outage of the store repeats the note and not the delivery.
 func (d *Dispatch) note(ctx context.Context, eventID, destination string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
-	if err := d.store.MarkDispatched(ctx, eventID, destination, d.now()); err != nil {
-		return fmt.Errorf("note dispatch: %w", err)
+	err := d.store.MarkDispatched(ctx, eventID, destination, d.now())
+	if err == nil {
+		d.unnoted.Remove(eventID)
+		return nil
 	}
-	return nil
+	d.unnoted.Add(eventID, struct{}{})
+	if errors.Is(err, context.DeadlineExceeded) { // nothing but the store had the time
+		err = messages.Unavailable(err)
+	}
+	return fmt.Errorf("note dispatch: %w", err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -241,3 +242,29 @@ func TestAStopAfterThePostDoesNotLoseTheNote(t *testing.T) {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestAnOutageOfTheNoteRepeatsNoDelivery: while the store takes no write, each probe tries the note again and not the
+// destination, which has the event already.
+func TestAnOutageOfTheNoteRepeatsNoDelivery(t *testing.T) {
+	calls := 0
+	store := &notes{err: messages.Unavailable(errors.New("disk full"))}
+	dispatch := workers.NewDispatch(workers.DispatchConfig{
+		Store: store, Logger: slog.New(slog.DiscardHandler), Rules: webhooks(t, map[string]string{"a": "https://a.example"}, ""),
+		HTTP: roundTrip(func(*http.Request) (*http.Response, error) { calls++; return answer(204, "")() }),
+	})
+	m := received()
+	e := messages.DispatchRequested{Origin: m.Origin, Destination: "a", Event: seal(t, m)}
+	env := seal(t, e)
+	for range 10 {
+		if err := dispatch.Handle(t.Context(), env, e); !messages.IsUnavailable(err) {
+			t.Errorf("without a note: %v, want an outage", err)
+		}
+	}
+	store.err = nil
+	if err := dispatch.Handle(t.Context(), env, e); err != nil || store.marked[env.ID] != "a" {
+		t.Errorf("when the store is back: %v, noted %v", err, store.marked)
+	}
+	if calls != 1 {
+		t.Errorf("the destination got the event %d times", calls)
+	}
+}
