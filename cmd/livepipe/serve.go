@@ -92,12 +92,13 @@ func (c *brokerCmd) Run(ctx context.Context, std streams) error {
 	if c.Bus != "embedded" || c.NATSListen == "" {
 		return errors.New("broker serves the embedded bus: set --nats-listen (LIVEPIPE_NATS_LISTEN) and leave LIVEPIPE_BUS alone")
 	}
-	b, err := openBroker(ctx, c.busConfig, c.natsConfig, c.logger())
+	log := c.logger()
+	b, err := openBroker(ctx, c.busConfig, c.natsConfig, log)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(std.out, "livepipe %s\n  bus      nats://%s\n  data     %s\n  running\n", version, b.server.Addr(), c.Data)
-	<-ctx.Done()
+	app.Keep(ctx, b.rooms(), log)
 	return b.Close()
 }
 

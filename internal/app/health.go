@@ -55,6 +55,13 @@ func watching(checks []check, bus Bus, log *slog.Logger) *health {
 	return h
 }
 
+// Keep watches a bus that this process runs for others, and repairs it, until ctx ends.
+func Keep(ctx context.Context, bus Bus, log *slog.Logger) {
+	h := watching([]check{{"bus", bus.Health}}, bus, log)
+	defer context.AfterFunc(ctx, h.cancel)()
+	_ = h.run() // ends with ctx and never fails
+}
+
 // run checks until stop.
 func (h *health) run() error {
 	for {

@@ -80,6 +80,27 @@ func TestStopInterruptsARepair(t *testing.T) {
 	watch(t, bus, func(*health) { time.Sleep(10 * time.Second) })
 }
 
+// TestKeepRepairsABusAlone: the broker of other processes has to come back from a full disk by itself too.
+func TestKeepRepairsABusAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		repairs := 0
+		Keep(ctx, Bus{
+			Health: func(context.Context) error { return errors.New("no write since the disk was full") },
+			Repair: func(context.Context) error {
+				if repairs++; repairs == 2 {
+					cancel()
+				}
+				return errors.New("still no room")
+			},
+		}, slog.New(slog.DiscardHandler))
+		if repairs != 2 {
+			t.Errorf("%d repairs, want one after the other", repairs)
+		}
+	})
+}
+
 // TestStopLeavesADeafPartBehind: a part that hangs does not hold the process beyond its grace.
 func TestStopLeavesADeafPartBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
