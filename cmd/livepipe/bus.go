@@ -118,9 +118,12 @@ func (b *broker) rooms() app.Bus {
 
 // queues are the route table in the bus's words.
 func queues() []jetstream.Queue {
+	// What a worker publishes for another must not wait at the fsyncs that LiveChat waits for, nor they at its. A queue
+	// that changes streams leaves its backlog behind, so none is ever moved.
+	streams := map[string]string{"dispatch": jetstream.Dispatch}
 	var all []jetstream.Queue
 	for _, binding := range router.Table() {
-		q := jetstream.Queue{Name: binding.Worker}
+		q := jetstream.Queue{Name: binding.Worker, Stream: streams[binding.Worker]}
 		for _, t := range binding.Types {
 			q.Topics = append(q.Topics, t.Topic())
 		}

@@ -23,7 +23,8 @@ func (b *Bus) Backlog(ctx context.Context, queue string) (Backlog, error) {
 	if err != nil {
 		return Backlog{}, fmt.Errorf("look at backlog: %w", err)
 	}
-	consumer, err := b.events.Consumer(ctx, queue) // asks the server, so that CachedInfo is of now
+	stream := b.streams[q.Stream]
+	consumer, err := stream.Consumer(ctx, queue) // asks the server, so that CachedInfo is of now
 	if err != nil {
 		return Backlog{}, fmt.Errorf("look at backlog of %s: %w", queue, err)
 	}
@@ -34,7 +35,7 @@ func (b *Bus) Backlog(ctx context.Context, queue string) (Backlog, error) {
 	}
 	// Everything up to the ack floor is handled, and the first match behind it is not: the floor stops before it.
 	for _, subject := range b.filters(q) {
-		first, err := b.events.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(subject))
+		first, err := stream.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}

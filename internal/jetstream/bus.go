@@ -15,10 +15,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// The event streams that a Queue may name. Each has a file and a lock of its own, so their fsyncs run side by side.
+const (
+	// Events is for what ingress publishes: LiveChat waits for its fsync.
+	Events = "events"
+	// Dispatch is for what workers publish for each other, one event for each destination.
+	Dispatch = "dispatch"
+)
+
 // Queue is one row of the route table: the durable consumer of one worker and the topics that it receives.
 type Queue struct {
 	Name   string
 	Topics []string
+	// Stream is Events or Dispatch; empty means Events. All queues of a topic name the same one. It is written down and
+	// never derived: a queue whose stream changes leaves its backlog behind in the old one.
+	Stream string
 }
 
 // Config says which broker to use and what must stand there before anything is published.
@@ -41,22 +52,21 @@ type Config struct {
 // Bus is a connection to a broker on which every stream and every durable consumer of the queue table exists. It is
 // safe for concurrent use and survives restarts of the broker.
 type Bus struct {
-	names  names
-	log    *slog.Logger
-	nc     *nats.Conn
-	js     jetstream.JetStream
-	events jetstream.Stream
-	dead   jetstream.Stream
+	names   names
+	log     *slog.Logger
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	streams map[string]jetstream.Stream // by Events, Dispatch, deadLetters; complete when Open returns
 
 	mu     sync.Mutex
 	queues map[string]Queue
-	topics map[string]struct{}
-	conn   context.Context // ends when the connection breaks, then replaced
+	topics map[string]string // the stream of each
+	conn   context.Context   // ends when the connection breaks, then replaced
 	broke  context.CancelFunc
 	closed chan struct{} // closed when the connection is
 }
 
-// Open connects and makes, where they do not stand yet, the event stream, the durable consumer of every queue and the
+// Open connects and makes, where they do not stand yet, the event streams, the durable consumer of every queue and the
 // dead-letter stream. A changed queue table changes the consumers' filters; a queue added later gets only events from
 // then on. A durable that is no longer in the table keeps its backlog; Open logs a warning that names it.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
@@ -67,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	}
 	b := &Bus{
 		names: names(cfg.Prefix), log: cfg.Logger,
-		queues: make(map[string]Queue), topics: make(map[string]struct{}),
+		streams: make(map[string]jetstream.Stream), queues: make(map[string]Queue), topics: make(map[string]string),
 		closed: make(chan struct{}),
 	}
 	b.conn, b.broke = context.WithCancel(context.Background())
@@ -175,11 +185,12 @@ func (b *Bus) call(ctx context.Context, timeout time.Duration) (context.Context,
 	}
 }
 
-func (b *Bus) hasTopic(topic string) bool {
+// streamOf returns the stream of a topic, or false when no queue has it.
+func (b *Bus) streamOf(topic string) (string, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, ok := b.topics[topic]
-	return ok
+	stream, ok := b.topics[topic]
+	return stream, ok
 }
 
 func (b *Bus) queue(name string) (Queue, error) {
@@ -192,16 +203,20 @@ func (b *Bus) queue(name string) (Queue, error) {
 	return q, nil
 }
 
-// names are the streams and subjects under one prefix.
+// deadLetters is the third stream, which no Queue names.
+const deadLetters = "dead"
+
+// names are the streams and subjects under one prefix. All subjects of a stream start alike and no other's do, so a
+// stream that stands takes new topics without a change, and two releases with different tables do not overwrite each
+// other's.
 type names string
 
-func (n names) events() string             { return string(n) + "-events" }
-func (n names) dead() string               { return string(n) + "-dead" }
-func (n names) event(topic string) string  { return string(n) + ".event." + topic }
-func (n names) redrive(q string) string    { return string(n) + ".redrive." + q }
-func (n names) deadLetter(q string) string { return string(n) + ".dead." + q }
-func (n names) probe() string              { return string(n) + ".probe" }
-func (n names) deadProbe() string          { return string(n) + ".probe-dead" }
+func (n names) stream(s string) string       { return string(n) + "-" + s }
+func (n names) subjects(s string) string     { return string(n) + "." + s + ".>" }
+func (n names) event(s, topic string) string { return string(n) + "." + s + ".topic." + topic }
+func (n names) redrive(q Queue) string       { return string(n) + "." + q.Stream + ".redrive." + q.Name }
+func (n names) deadLetter(q string) string   { return string(n) + "." + deadLetters + ".queue." + q }
+func (n names) probe(s string) string        { return string(n) + "." + s + ".probe" }
 
 // token is what may stand in a subject, a stream name and a durable name alike: no dots, spaces or wildcards.
 var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$`)
@@ -218,14 +233,23 @@ func (c Config) validate() error {
 	}
 	check("prefix", c.Prefix)
 	var seen []string
+	streams := make(map[string]string)
 	for _, q := range c.Queues {
 		check("queue", q.Name)
+		stream := cmp.Or(q.Stream, Events)
+		if stream != Events && stream != Dispatch {
+			problems = append(problems, fmt.Errorf("queue %q: stream %q is neither %s nor %s", q.Name, stream, Events, Dispatch))
+		}
 		if len(q.Topics) == 0 || slices.Contains(seen, q.Name) {
 			problems = append(problems, fmt.Errorf("queue %q: no topics or twice in the table", q.Name))
 		}
 		seen = append(seen, q.Name)
 		for _, t := range q.Topics {
 			check("topic", t)
+			if other, ok := streams[t]; ok && other != stream {
+				problems = append(problems, fmt.Errorf("topic %q: its queues name the streams %s and %s", t, other, stream))
+			}
+			streams[t] = stream
 		}
 	}
 	return errors.Join(problems...)

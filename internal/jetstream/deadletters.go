@@ -59,12 +59,14 @@ func (d *DeadLetters) Publish(queue string, msgs ...*message.Message) error {
 	batch := make([]outgoing, len(msgs))
 	for i, msg := range msgs {
 		var err error
-		if batch[i], err = d.bus.prepare(d.bus.names.deadLetter(queue), msg); err != nil {
+		if batch[i], err = d.bus.prepare(deadLetters, d.bus.names.deadLetter(queue), msg); err != nil {
 			return err
 		}
 	}
-	return d.bus.publish(d.bus.names.dead(), batch)
+	return d.bus.publish(batch)
 }
+
+func (d *DeadLetters) stream() jetstream.Stream { return d.bus.streams[deadLetters] }
 
 // Close implements message.Publisher; the bus is closed by its owner.
 func (d *DeadLetters) Close() error { return nil }
@@ -112,7 +114,7 @@ func (d *DeadLetters) Purge(ctx context.Context, queue string, seqs ...uint64) (
 
 // remove deletes one dead letter; that somebody else did meanwhile is no error.
 func (d *DeadLetters) remove(ctx context.Context, queue string, seq uint64) error {
-	err := d.bus.dead.DeleteMsg(ctx, seq)
+	err := d.stream().DeleteMsg(ctx, seq)
 	if err == nil {
 		return nil
 	}
@@ -141,7 +143,8 @@ func (d *DeadLetters) each(ctx context.Context, queue string, seqs []uint64, vis
 
 // walk visits the dead letters that stand there now; one that comes back meanwhile is not visited again.
 func (d *DeadLetters) walk(ctx context.Context, queue string, visit func(*jetstream.RawStreamMsg) error) error {
-	info, err := d.bus.dead.Info(ctx)
+	// A handle of its own: Info writes to the handle that it is asked of, and d's is everybody's.
+	now, err := d.bus.js.Stream(ctx, d.bus.names.stream(deadLetters))
 	if err != nil {
 		return fmt.Errorf("look at dead letters: %w", err)
 	}
@@ -153,7 +156,7 @@ func (d *DeadLetters) walk(ctx context.Context, queue string, visit func(*jetstr
 		if err != nil {
 			return err
 		}
-		if raw.Sequence > info.State.LastSeq {
+		if raw.Sequence > now.CachedInfo().State.LastSeq {
 			return nil
 		}
 		if err := visit(raw); err != nil {
@@ -168,7 +171,7 @@ func (d *DeadLetters) next(ctx context.Context, queue string, seq uint64) (*jets
 	if !token.MatchString(queue) { // a wildcard would show every queue's
 		return nil, fmt.Errorf("dead letters of %q: %w", queue, ErrNoDeadLetter)
 	}
-	raw, err := d.bus.dead.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(d.bus.names.deadLetter(queue)))
+	raw, err := d.stream().GetMsg(ctx, seq, jetstream.WithGetMsgSubject(d.bus.names.deadLetter(queue)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("dead letters of %s: %w", queue, ErrNoDeadLetter)
 	}

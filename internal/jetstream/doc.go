@@ -1,10 +1,13 @@
 // Package jetstream is the NATS JetStream bus: a nats-server inside the process (or a foreign one), the streams and
 // durable consumers of the queue table, a Watermill publisher, the source for the consumer engine, and dead letters.
 //
-//	Publisher --> stream <prefix>-events (interest) --> one durable per queue --> Source --> lanes
-//	                <prefix>.event.<topic>                                                    |
-//	                <prefix>.redrive.<queue> <--- Redrive ---- stream <prefix>-dead <--- DeadLetters.Publish
-//	                                                             <prefix>.dead.<queue>
+//	Publisher --> stream <prefix>-events    --> one durable per queue --> Source --> lanes
+//	          '-> stream <prefix>-dispatch  -->          "                           |
+//	                <prefix>.<stream>.topic.<topic>                                  |
+//	                <prefix>.<stream>.redrive.<queue> <-- Redrive <-- stream <prefix>-dead <-- DeadLetters.Publish
+//
+// There are two event streams because every message is fsynced under its stream's lock: what workers publish for each
+// other is written beside what LiveChat waits for, and neither waits for the other.
 //
 // An interest stream acknowledges a message that no consumer wants and keeps nothing of it. So there is no way to
 // publish but through a Bus, and Open makes every durable of the queue table before it returns, in ingress too.

@@ -13,7 +13,11 @@ const PinnedTTL = pinnedTTL
 
 // Steal receives n messages under the pin of the owner, which never sees them: deliveries that got lost on the way.
 func (b *Bus) Steal(ctx context.Context, queue string, n int) error {
-	durable, err := b.events.Consumer(ctx, queue)
+	q, err := b.queue(queue)
+	if err != nil {
+		return err
+	}
+	durable, err := b.streams[q.Stream].Consumer(ctx, queue)
 	if err != nil {
 		return err
 	}
@@ -22,7 +26,7 @@ func (b *Bus) Steal(ctx context.Context, queue string, n int) error {
 		return err
 	}
 	pin := durable.CachedInfo().PriorityGroups[0].PinnedClientID
-	if err := b.request(queue, thief.Subject, pullRequest{Batch: n, Group: ownerGroup, Pin: pin}); err != nil {
+	if err := b.request(q, thief.Subject, pullRequest{Batch: n, Group: ownerGroup, Pin: pin}); err != nil {
 		return err
 	}
 	for range n {

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ const (
 	// ownerGroup is the one priority group of every durable.
 	ownerGroup = "owner"
 
-	// probeDurable makes the event stream keep the probe message of Health. No queue name starts with "_".
+	// probeDurable makes an interest stream keep the probe message of Health. No queue name starts with "_".
 	probeDurable = "_probe"
 
 	// deadLetterAge is how long a dead letter can be looked at and redriven.
@@ -33,44 +34,45 @@ const (
 )
 
 func (b *Bus) provision(ctx context.Context, cfg Config) error {
-	var err error
-	b.events, err = b.ensureStream(ctx, jetstream.StreamConfig{
-		Name:        b.names.events(),
-		Subjects:    []string{b.names.event("*"), b.names.redrive("*"), b.names.probe()},
-		Retention:   jetstream.InterestPolicy,
-		Storage:     jetstream.FileStorage,
-		Replicas:    cfg.Replicas,
-		AllowRollup: true, // the probe replaces its predecessor
-		AllowDirect: true, // bodies are read again without going through the API queue
-	})
-	if err != nil {
-		return err
+	for _, s := range []struct {
+		name      string
+		retention jetstream.RetentionPolicy
+		maxAge    time.Duration
+	}{
+		{Events, jetstream.InterestPolicy, 0},
+		{Dispatch, jetstream.InterestPolicy, 0},
+		{deadLetters, jetstream.LimitsPolicy, deadLetterAge},
+	} {
+		var err error
+		b.streams[s.name], err = b.ensureStream(ctx, jetstream.StreamConfig{
+			Name:        b.names.stream(s.name),
+			Subjects:    []string{b.names.subjects(s.name)},
+			Retention:   s.retention,
+			MaxAge:      s.maxAge,
+			Storage:     jetstream.FileStorage,
+			Replicas:    cfg.Replicas,
+			AllowRollup: true, // the probe replaces its predecessor
+			AllowDirect: true, // bodies are read again without going through the API queue
+		})
+		if err != nil {
+			return err
+		}
+		if s.retention != jetstream.InterestPolicy {
+			continue
+		}
+		if _, err := b.streams[s.name].CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: probeDurable, FilterSubject: b.names.probe(s.name),
+			AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
+		}); err != nil {
+			return fmt.Errorf("make consumer %s: %w", probeDurable, err)
+		}
 	}
 	for _, q := range cfg.Queues {
 		if err := b.ensureQueue(ctx, q); err != nil {
 			return err
 		}
 	}
-	if _, err := b.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: probeDurable, FilterSubject: b.names.probe(),
-		AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverNewPolicy,
-	}); err != nil {
-		return fmt.Errorf("make consumer %s: %w", probeDurable, err)
-	}
-	b.dead, err = b.ensureStream(ctx, jetstream.StreamConfig{
-		Name:        b.names.dead(),
-		Subjects:    []string{b.names.deadLetter("*"), b.names.deadProbe()},
-		Retention:   jetstream.LimitsPolicy,
-		Storage:     jetstream.FileStorage,
-		MaxAge:      deadLetterAge,
-		Replicas:    cfg.Replicas,
-		AllowRollup: true,
-		AllowDirect: true,
-	})
-	if err != nil {
-		return err
-	}
-	return b.warnOfStrays(ctx)
+	return errors.Join(b.warnOfStrays(ctx, Events), b.warnOfStrays(ctx, Dispatch))
 }
 
 // ensureStream leaves what an operator may have tuned on an existing stream (replicas, placement, limits) as it is.
@@ -105,14 +107,15 @@ func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (je
 
 // ensureQueue makes the durable of q or gives it the topics that q has now.
 func (b *Bus) ensureQueue(ctx context.Context, q Queue) error {
-	if _, err := b.events.CreateOrUpdateConsumer(ctx, b.durable(q)); err != nil {
+	q.Stream = cmp.Or(q.Stream, Events)
+	if _, err := b.streams[q.Stream].CreateOrUpdateConsumer(ctx, b.durable(q)); err != nil {
 		return fmt.Errorf("make consumer %s: %w", q.Name, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.queues[q.Name] = q
 	for _, t := range q.Topics {
-		b.topics[t] = struct{}{}
+		b.topics[t] = q.Stream
 	}
 	return nil
 }
@@ -135,18 +138,18 @@ func (b *Bus) durable(q Queue) jetstream.ConsumerConfig {
 func (b *Bus) filters(q Queue) []string {
 	subjects := make([]string, 0, len(q.Topics)+1)
 	for _, t := range q.Topics {
-		subjects = append(subjects, b.names.event(t))
+		subjects = append(subjects, b.names.event(q.Stream, t))
 	}
-	return append(subjects, b.names.redrive(q.Name))
+	return append(subjects, b.names.redrive(q))
 }
 
 // warnOfStrays names the durables that nobody consumes any more: each keeps every event of its topics on disk. They are
 // not deleted here, because during a rolling update the older release still needs them.
-func (b *Bus) warnOfStrays(ctx context.Context) error {
-	lister := b.events.ConsumerNames(ctx)
+func (b *Bus) warnOfStrays(ctx context.Context, stream string) error {
+	lister := b.streams[stream].ConsumerNames(ctx)
 	for name := range lister.Name() {
-		if _, err := b.queue(name); err != nil && name != probeDurable {
-			b.log.Warn("consumer is not in the queue table and keeps its backlog", "queue", name)
+		if q, err := b.queue(name); (err != nil || q.Stream != stream) && name != probeDurable {
+			b.log.Warn("consumer is not in the queue table and keeps its backlog", "stream", stream, "queue", name)
 		}
 	}
 	if err := lister.Err(); err != nil {

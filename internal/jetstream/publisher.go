@@ -31,7 +31,7 @@ type Outgoing struct {
 	Message *message.Message
 }
 
-// Publisher is a Watermill publisher to the event stream. It is safe for concurrent use.
+// Publisher is a Watermill publisher to the event streams. It is safe for concurrent use.
 //
 // Messages carry no Nats-Msg-Id: the server's window of duplicates is minutes, a LiveChat retry comes hours later, and
 // idempotency is a property of the store's write.
@@ -60,34 +60,36 @@ func (p *Publisher) Publish(topic string, msgs ...*message.Message) error {
 func (p *Publisher) PublishAll(batch []Outgoing) error {
 	var outgoing []outgoing
 	for _, o := range batch {
-		if !p.bus.hasTopic(o.Topic) {
-			// The stream would acknowledge the message and keep nothing.
+		stream, ok := p.bus.streamOf(o.Topic)
+		if !ok {
+			// The stream would acknowledge the message, and nobody would ever see it.
 			return messages.Permanent("unrouted", fmt.Errorf("publish to %s: no queue has this topic", o.Topic))
 		}
-		m, err := p.bus.prepare(p.bus.names.event(o.Topic), o.Message)
+		m, err := p.bus.prepare(stream, p.bus.names.event(stream, o.Topic), o.Message)
 		if err != nil {
 			return err
 		}
 		outgoing = append(outgoing, m)
 	}
-	return p.bus.publish(p.bus.names.events(), outgoing)
+	return p.bus.publish(outgoing)
 }
 
 // Close implements message.Publisher.
 func (p *Publisher) Close() error { return nil }
 
 type outgoing struct {
-	ctx  context.Context
-	lane string
-	msg  *nats.Msg
+	ctx    context.Context
+	lane   string
+	stream string // that must take it
+	msg    *nats.Msg
 }
 
-func (b *Bus) prepare(subject string, msg *message.Message) (outgoing, error) {
+func (b *Bus) prepare(stream, subject string, msg *message.Message) (outgoing, error) {
 	m, err := encode(subject, msg)
 	if err != nil {
 		return outgoing{}, messages.Permanent("undecodable", err)
 	}
-	return outgoing{msg.Context(), laneOf(msg, subject), m}, nil
+	return outgoing{msg.Context(), laneOf(msg, subject), b.names.stream(stream), m}, nil
 }
 
 // laneOf is the partition key of a message; without one, the subject is a single lane.
@@ -99,9 +101,9 @@ func laneOf(msg *message.Message, subject string) string {
 }
 
 // publish sends wave after wave: the n-th wave has the n-th message of every lane.
-func (b *Bus) publish(stream string, batch []outgoing) error {
+func (b *Bus) publish(batch []outgoing) error {
 	if len(batch) == 1 { // nearly every webhook
-		return b.publishOne(stream, batch[0])
+		return b.publishOne(batch[0])
 	}
 	var waves [][]outgoing
 	sent := make(map[string]int)
@@ -115,7 +117,7 @@ func (b *Bus) publish(stream string, batch []outgoing) error {
 	}
 	for _, wave := range waves {
 		if len(wave) == 1 {
-			if err := b.publishOne(stream, wave[0]); err != nil {
+			if err := b.publishOne(wave[0]); err != nil {
 				return err
 			}
 			continue
@@ -123,7 +125,7 @@ func (b *Bus) publish(stream string, batch []outgoing) error {
 		var group errgroup.Group
 		group.SetLimit(publishConcurrency)
 		for _, o := range wave {
-			group.Go(func() error { return b.publishOne(stream, o) })
+			group.Go(func() error { return b.publishOne(o) })
 		}
 		if err := group.Wait(); err != nil {
 			return err
@@ -132,7 +134,7 @@ func (b *Bus) publish(stream string, batch []outgoing) error {
 	return nil
 }
 
-func (b *Bus) publishOne(stream string, o outgoing) error {
+func (b *Bus) publishOne(o outgoing) error {
 	ctx := o.ctx
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -145,7 +147,7 @@ func (b *Bus) publishOne(stream string, o outgoing) error {
 		return messages.Permanent("too_large", fmt.Errorf("publish to %s: %w", o.msg.Subject, err))
 	case err != nil:
 		return messages.Unavailable(fmt.Errorf("publish to %s: %w", o.msg.Subject, err))
-	case ack.Stream != stream:
+	case ack.Stream != o.stream:
 		return messages.Unavailable(fmt.Errorf("publish to %s: stream %s took it", o.msg.Subject, ack.Stream))
 	}
 	return nil

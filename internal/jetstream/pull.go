@@ -158,33 +158,33 @@ func (s *Source) request(inbox string, batch int) error {
 	})
 }
 
-func (b *Bus) request(queue, inbox string, req pullRequest) error {
+func (b *Bus) request(q Queue, inbox string, req pullRequest) error {
 	body, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("encode pull request: %w", err)
 	}
-	if err := b.nc.PublishRequest(b.nextSubject(queue), inbox, body); err != nil {
+	if err := b.nc.PublishRequest(b.nextSubject(q), inbox, body); err != nil {
 		return fmt.Errorf("ask for messages: %w", err)
 	}
 	return nil
 }
 
-func (b *Bus) nextSubject(queue string) string {
-	return "$JS.API.CONSUMER.MSG.NEXT." + b.names.events() + "." + queue
+func (b *Bus) nextSubject(q Queue) string {
+	return "$JS.API.CONSUMER.MSG.NEXT." + b.names.stream(q.Stream) + "." + q.Name
 }
 
 // signOfLife renews the pin without receiving anything: the server notes the pin of every request before it looks for
 // messages, and no message fits into one byte.
-func (b *Bus) signOfLife(ctx context.Context, queue, pin string) error {
+func (b *Bus) signOfLife(ctx context.Context, q Queue, pin string) error {
 	body, err := json.Marshal(pullRequest{Batch: 1, MaxBytes: 1, NoWait: true, Group: ownerGroup, Pin: pin})
 	if err != nil {
 		return fmt.Errorf("encode pull request: %w", err)
 	}
 	ctx, cancel := b.call(ctx, pinnedTTL/3)
 	defer cancel()
-	answer, err := b.nc.RequestWithContext(ctx, b.nextSubject(queue), body)
+	answer, err := b.nc.RequestWithContext(ctx, b.nextSubject(q), body)
 	if err != nil {
-		return fmt.Errorf("keep queue %s: %w", queue, err)
+		return fmt.Errorf("keep queue %s: %w", q.Name, err)
 	}
 	if statusOf(answer) == "423" {
 		return errWrongPin

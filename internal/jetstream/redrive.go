@@ -23,7 +23,8 @@ type Redrive struct {
 // deleted once its copy is on disk; a crash in between leaves it in both places, and the second effect of an event is
 // none. The copies keep their lane, so they stay in order among themselves and behind what their lanes hold now.
 func (d *DeadLetters) Redrive(ctx context.Context, queue string, what Redrive) (int, error) {
-	if _, err := d.bus.queue(queue); err != nil {
+	q, err := d.bus.queue(queue)
+	if err != nil {
 		return 0, fmt.Errorf("redrive: %w", err)
 	}
 	if what.PerSecond == 0 {
@@ -31,14 +32,14 @@ func (d *DeadLetters) Redrive(ctx context.Context, queue string, what Redrive) (
 	}
 	limit := rate.NewLimiter(rate.Limit(what.PerSecond), 1)
 	done := 0
-	err := d.each(ctx, queue, what.Seqs, func(raw *jetstream.RawStreamMsg) error {
+	err = d.each(ctx, queue, what.Seqs, func(raw *jetstream.RawStreamMsg) error {
 		if len(what.Seqs) == 0 && what.Pick != nil && !what.Pick(describe(queue, raw)) {
 			return nil
 		}
 		if err := limit.Wait(ctx); err != nil {
 			return fmt.Errorf("redrive dead letter %d: %w", raw.Sequence, err)
 		}
-		if err := d.again(ctx, queue, raw); err != nil {
+		if err := d.again(ctx, q, raw); err != nil {
 			return err
 		}
 		done++
@@ -48,7 +49,7 @@ func (d *DeadLetters) Redrive(ctx context.Context, queue string, what Redrive) (
 }
 
 // again publishes first and deletes then. The copy has what the event had before it died.
-func (d *DeadLetters) again(ctx context.Context, queue string, raw *jetstream.RawStreamMsg) error {
+func (d *DeadLetters) again(ctx context.Context, q Queue, raw *jetstream.RawStreamMsg) error {
 	letter := decodeRaw(raw)
 	msg := message.NewMessage(letter.UUID, letter.Payload)
 	msg.SetContext(ctx)
@@ -59,12 +60,12 @@ func (d *DeadLetters) again(ctx context.Context, queue string, raw *jetstream.Ra
 			msg.Metadata.Set(k, v)
 		}
 	}
-	o, err := d.bus.prepare(d.bus.names.redrive(queue), msg)
+	o, err := d.bus.prepare(q.Stream, d.bus.names.redrive(q), msg)
 	if err != nil {
 		return err
 	}
-	if err := d.bus.publishOne(d.bus.names.events(), o); err != nil {
+	if err := d.bus.publishOne(o); err != nil {
 		return fmt.Errorf("redrive dead letter %d: %w", raw.Sequence, err)
 	}
-	return d.remove(ctx, queue, raw.Sequence)
+	return d.remove(ctx, q.Name, raw.Sequence)
 }

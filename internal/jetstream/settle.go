@@ -89,7 +89,7 @@ func (s *Source) confirm(ctx context.Context, subject string, body []byte) error
 	ctx, cancel := s.bus.call(ctx, apiTimeout)
 	defer cancel()
 	if _, err := s.bus.nc.RequestWithContext(ctx, subject, body); err != nil {
-		return fmt.Errorf("settle on %s: %w", s.queue, errors.Join(err, context.Cause(ctx)))
+		return fmt.Errorf("settle on %s: %w", s.queue.Name, errors.Join(err, context.Cause(ctx)))
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (s *Source) Reread(ctx context.Context, r lanes.Receipt) (*message.Message,
 	}
 	ctx, cancel := s.bus.call(ctx, apiTimeout)
 	defer cancel()
-	raw, err := s.bus.events.GetMsg(ctx, own.streamSeq)
+	raw, err := s.bus.streams[s.queue.Stream].GetMsg(ctx, own.streamSeq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, lanes.ErrGone
 	}

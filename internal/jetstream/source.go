@@ -17,7 +17,7 @@ import (
 // Source is the durable consumer of one queue as the engine sees it. See the package comment for ownership and order.
 type Source struct {
 	bus   *Bus
-	queue string
+	queue Queue
 	log   *slog.Logger
 
 	alive   context.Context // until Close
@@ -50,13 +50,14 @@ var (
 // Close it when its subscription has ended, so that another takes over at once instead of within 3 s. The end of ctx
 // closes nothing.
 func (b *Bus) Source(ctx context.Context, queue string) (*Source, error) {
-	if _, err := b.queue(queue); err != nil {
+	q, err := b.queue(queue)
+	if err != nil {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("open source: %w", err)
 	}
-	s := &Source{bus: b, queue: queue, log: b.log.With("queue", queue), watched: make(chan struct{})}
+	s := &Source{bus: b, queue: q, log: b.log.With("queue", queue), watched: make(chan struct{})}
 	s.alive, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go s.watch()
 	return s, nil
@@ -75,7 +76,7 @@ func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error)
 		}
 		if s.pull.broken() {
 			if err := s.startEpoch(ctx); err != nil {
-				return nil, fmt.Errorf("fetch from %s: %w", s.queue, err)
+				return nil, fmt.Errorf("fetch from %s: %w", s.queue.Name, err)
 			}
 		}
 		msgs, err := s.pull.next(ctx, limit, s.request)
@@ -92,7 +93,7 @@ func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error)
 			return nil, ctx.Err()
 		case err != nil:
 			s.pull.breakOff()
-			return nil, fmt.Errorf("fetch from %s: %w", s.queue, err)
+			return nil, fmt.Errorf("fetch from %s: %w", s.queue.Name, err)
 		}
 	}
 }
@@ -119,7 +120,7 @@ func (s *Source) startEpoch(ctx context.Context) error {
 func (s *Source) reset(ctx context.Context) error {
 	ctx, cancel := s.bus.call(ctx, apiTimeout)
 	defer cancel()
-	if _, err := s.bus.js.ResetConsumer(ctx, s.bus.names.events(), s.queue); err != nil {
+	if _, err := s.bus.js.ResetConsumer(ctx, s.bus.names.stream(s.queue.Stream), s.queue.Name); err != nil {
 		return fmt.Errorf("reset consumer: %w", err)
 	}
 	return nil
@@ -187,7 +188,7 @@ func (s *Source) rescue() error {
 	defer s.resetting.Unlock()
 	ctx, cancel := s.bus.call(s.alive, apiTimeout)
 	defer cancel()
-	durable, err := s.bus.events.Consumer(ctx, s.queue)
+	durable, err := s.bus.streams[s.queue.Stream].Consumer(ctx, s.queue.Name)
 	if err != nil {
 		return fmt.Errorf("look for an owner: %w", err)
 	}
@@ -217,8 +218,9 @@ func (s *Source) Close() error {
 	s.losePin(pin)
 	ctx, cancel := s.bus.call(context.Background(), apiTimeout)
 	defer cancel()
-	if err := errors.Join(s.reset(ctx), s.bus.events.UnpinConsumer(ctx, s.queue, ownerGroup)); err != nil {
-		return fmt.Errorf("hand over queue %s: %w", s.queue, err)
+	stream := s.bus.streams[s.queue.Stream]
+	if err := errors.Join(s.reset(ctx), stream.UnpinConsumer(ctx, s.queue.Name, ownerGroup)); err != nil {
+		return fmt.Errorf("hand over queue %s: %w", s.queue.Name, err)
 	}
 	return nil
 }

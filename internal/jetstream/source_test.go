@@ -169,7 +169,7 @@ func TestForeignMessagesAreHandedOnRaw(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	subject := "livepipe.event." + topic
+	subject := "livepipe.events.topic." + topic
 	foreign := []*nats.Msg{
 		{Subject: subject, Data: []byte("no header")},
 		{Subject: subject, Data: []byte("two values"), Header: nats.Header{"X": {"1", "2"}}},
