@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/livepipe/livepipe/internal/conformance"
 )
 
 // The load of the kill test: connections that share conversations, each conversation strictly one message after the
@@ -196,6 +198,9 @@ func history(t *testing.T, url, chat string) []int {
 // nothing that got a 200.
 func TestKill(t *testing.T) {
 	kills, perKill := 20, int64(1000)
+	if conformance.RaceDetector {
+		kills = 4 // the detector makes it ten times slower; it looks for something else here
+	}
 	if s := os.Getenv("KILLS"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -244,7 +249,10 @@ func TestKillOfWorkers(t *testing.T) {
 // TestBrokerRestarts holds F5: the broker is killed and comes back several times during 10,000 messages; ingress and
 // workers reconnect by themselves and everything accepted is delivered.
 func TestBrokerRestarts(t *testing.T) {
-	const messages, restarts = 10_000, 4
+	messages, restarts := int64(10_000), int64(4)
+	if conformance.RaceDetector {
+		messages = 2000
+	}
 	nats := freeAddr(t)
 	env := []string{"LIVEPIPE_DATA=" + t.TempDir(), "LIVEPIPE_LOG_LEVEL=error"}
 	broker := start(t, env, "broker", "--nats-listen="+nats)

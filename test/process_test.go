@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/livepipe/livepipe/internal/conformance"
 )
 
 // binary is the livepipe under test, built once.
@@ -35,6 +37,11 @@ func testMain(m *testing.M) int {
 	binary = filepath.Join(dir, "livepipe")
 	build := exec.Command("go", "build", "-o", binary, "../cmd/livepipe")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if conformance.RaceDetector { // then the processes look for races too, and end at the first
+		build.Args = append(build.Args[:2], append([]string{"-race"}, build.Args[2:]...)...)
+		build.Env = append(os.Environ(), "CGO_ENABLED=1")
+		os.Setenv("GORACE", "halt_on_error=1 exitcode=66")
+	}
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build livepipe: %v\n%s", err, out)
 		return 1
