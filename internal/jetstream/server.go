@@ -19,6 +19,9 @@ import (
 // ErrServerStopped is returned for a connection while the server is down: before Start, during Restart, after Shutdown.
 var ErrServerStopped = errors.New("embedded nats-server is not running")
 
+// readyTimeout bounds what follows recovery: the listener is open already.
+const readyTimeout = 10 * time.Second
+
 // ErrDirInUse says that another process runs an embedded server on the same files, which two would destroy.
 var ErrDirInUse = errors.New("another livepipe runs on the broker directory")
 
@@ -29,11 +32,8 @@ type ServerConfig struct {
 	// Listen is an optional host:port for other processes; port 0 picks a free one. Empty means in-process only.
 	Listen string
 	// Token is what clients must present. It is required when Listen is not a loopback address.
-	Token string
-	// StartTimeout bounds Start and Restart. Zero means 60 s: recovery reads every block file, 1 GB in about 10 s
-	// on a slow disk.
-	StartTimeout time.Duration
-	Logger       *slog.Logger
+	Token  string
+	Logger *slog.Logger
 }
 
 // Server is a nats-server inside the process, with JetStream on files and every acknowledged write fsynced.
@@ -44,18 +44,16 @@ type Server struct {
 
 	restarting sync.Mutex // one Restart or Shutdown at a time
 
-	mu      sync.Mutex
-	running *server.Server // nil while down
-	addr    string         // host:port once listening, the same after a Restart
-	closed  bool
+	mu       sync.Mutex
+	running  *server.Server // nil while down
+	starting *startup       // given up by whoever started it, and not finished; only under restarting
+	addr     string         // host:port once listening, the same after a Restart
+	closed   bool
 }
 
 // StartServer starts the server and returns when it takes connections. It refuses a directory that another process
 // uses and a non-loopback listen address without a token.
 func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
-	if cfg.StartTimeout == 0 {
-		cfg.StartTimeout = 60 * time.Second
-	}
 	if err := checkListen(cfg.Listen, cfg.Token); err != nil {
 		return nil, err
 	}
@@ -71,6 +69,7 @@ func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: cfg.Logger, lock: lock, addr: cfg.Listen}
 	if err := s.start(ctx); err != nil {
+		s.stop() // also one that still recovers: the lock must outlast it
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return s, nil
@@ -104,10 +103,12 @@ func (s *Server) Restart(ctx context.Context) error {
 	if s.isClosed() {
 		return ErrServerStopped
 	}
-	if err := checkRoom(s.cfg.Dir); err != nil {
-		return fmt.Errorf("restart embedded nats-server: %w", err)
+	if s.starting == nil { // else an earlier Restart ran out of time; this one waits on
+		if err := checkRoom(s.cfg.Dir); err != nil {
+			return fmt.Errorf("restart embedded nats-server: %w", err)
+		}
+		s.stop()
 	}
-	s.stop()
 	return s.start(ctx)
 }
 
@@ -134,7 +135,14 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
+// stop ends the server, and one that is still recovering as soon as that is possible: two servers on the same files
+// would destroy them.
 func (s *Server) stop() {
+	if s.starting != nil {
+		<-s.starting.done
+		s.starting.end()
+		s.starting = nil
+	}
 	s.mu.Lock()
 	running := s.running
 	s.running = nil
@@ -145,7 +153,52 @@ func (s *Server) stop() {
 	}
 }
 
+// startup is a server that recovers its files, which nothing can interrupt: 1 GB takes about 10 s on a slow disk.
+type startup struct {
+	server *server.Server
+	log    *serverLogger
+	done   chan struct{}
+}
+
+func (u *startup) end() {
+	u.server.Shutdown()
+	u.server.WaitForShutdown()
+}
+
+// start waits until the server takes connections. When ctx ends first the server goes on recovering, and the next start
+// waits for that very one.
 func (s *Server) start(ctx context.Context) error {
+	if s.starting == nil {
+		if err := s.begin(); err != nil {
+			return err
+		}
+	}
+	u := s.starting
+	select {
+	case <-u.done:
+	case <-ctx.Done():
+		return fmt.Errorf("start embedded nats-server: still recovering: %w", ctx.Err())
+	}
+	s.starting = nil
+	err := u.log.failure()
+	if err == nil && !u.server.ReadyForConnections(readyTimeout) {
+		err = errors.New("not ready for connections")
+	}
+	if err != nil {
+		u.end()
+		return fmt.Errorf("start embedded nats-server: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = u.server
+	if addr := u.server.Addr(); addr != nil && s.cfg.Listen != "" {
+		s.addr = addr.String()
+	}
+	return nil
+}
+
+// begin makes a server and lets it recover.
+func (s *Server) begin() error {
 	opts, err := s.options()
 	if err != nil {
 		return err
@@ -154,35 +207,13 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make embedded nats-server: %w", err)
 	}
-	logger := &serverLogger{log: s.log, fatal: make(chan string, 1)}
-	srv.SetLogger(logger, false, false)
-
-	started := make(chan struct{})
+	u := &startup{server: srv, log: &serverLogger{log: s.log, fatal: make(chan string, 1)}, done: make(chan struct{})}
+	srv.SetLogger(u.log, false, false)
 	go func() {
-		defer close(started)
+		defer close(u.done)
 		srv.Start() // returns once JetStream has recovered and the listener, if any, is open
 	}()
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.StartTimeout)
-	defer cancel()
-	select {
-	case <-started:
-		err = logger.failure()
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err == nil && !srv.ReadyForConnections(s.cfg.StartTimeout) {
-		err = errors.New("not ready for connections")
-	}
-	if err != nil {
-		srv.Shutdown()
-		return fmt.Errorf("start embedded nats-server: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running = srv
-	if addr := srv.Addr(); addr != nil && s.cfg.Listen != "" {
-		s.addr = addr.String()
-	}
+	s.starting = u
 	return nil
 }
 

@@ -1,7 +1,9 @@
 package jetstream_test
 
 import (
+	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -125,4 +127,44 @@ func TestFailedMessageHoldsBackItsLane(t *testing.T) {
 	if backlog, _ := b.Backlog(t.Context(), "history"); got[0].Key != "b" || backlog.Messages != 1 {
 		t.Errorf("first of %d stands %s", backlog.Messages, got[0].Message.Payload)
 	}
+}
+
+// Recovery cannot be interrupted. A Restart that ran out of time leaves one server on the files, and the next Restart
+// waits for that one; Shutdown waits for it too.
+func TestRestartThatRanOutOfTimeLeavesOneServer(t *testing.T) {
+	server := startServer(t, jetstream.ServerConfig{})
+	bus := openBus(t, jetstream.Config{Server: server})
+	publishRange(t, bus, "lane", 0, 500)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 3 {
+		if err := server.Restart(gone); err == nil {
+			t.Log("the restart was quicker than the end of its context")
+		}
+	}
+	if n := strings.Count(stacks(), "server.(*fileStore).flushStreamStateLoop"); n > streamsOfOneBus {
+		t.Errorf("%d stores of streams are open, want at most the %d of one server", n, streamsOfOneBus)
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	publishRange(t, bus, "lane", 500, 510)
+	if err := server.Restart(gone); err == nil {
+		t.Log("the restart was quicker than the end of its context")
+	}
+	if err := server.Shutdown(); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(stacks(), "server.(*fileStore).flushStreamStateLoop") {
+		t.Error("a server has the files open although it was shut down")
+	}
+}
+
+// streamsOfOneBus are events, dispatch and dead letters.
+const streamsOfOneBus = 3
+
+// stacks are those of every goroutine.
+func stacks() string {
+	b := make([]byte, 4<<20)
+	return string(b[:runtime.Stack(b, true)])
 }
