@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"errors"
 	"bufio"
 	"context"
 	"fmt"
@@ -78,7 +79,7 @@ func restartBroker(dir string) error {
 	}
 	answer, err := io.ReadAll(conn)
 	if string(answer) != "restarted <nil>\n" {
-		return fmt.Errorf("broker answers %q, %v", answer, err)
+		return errors.Join(fmt.Errorf("broker answers %q", answer), err)
 	}
 	return nil
 }

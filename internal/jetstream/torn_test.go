@@ -3,7 +3,6 @@ package jetstream_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -64,7 +63,7 @@ func TestTornLastRecordLosesNothingAcknowledged(t *testing.T) {
 
 // openTorn starts a server on the torn files and expects all that was acknowledged, and room for more.
 func openTorn(t *testing.T, dir string, acknowledged int) (err error) {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	server, err := jetstream.StartServer(t.Context(), jetstream.ServerConfig{Dir: dir, Logger: quiet})
 	if err != nil {
 		return err
