@@ -1,9 +1,9 @@
 package jetstream_test
 
 import (
-	"errors"
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
