@@ -16,8 +16,8 @@ type Backlog struct {
 }
 
 // Backlog asks the broker how far a queue is behind; what was acknowledged to its publisher a moment ago may not be
-// counted yet. It costs one call when nothing waits, else one more for each topic
-// of the queue and for its redrive subject.
+// counted yet. It costs one call when nothing waits, else one more for each topic of the queue and for its redrive
+// subject.
 func (b *Bus) Backlog(ctx context.Context, queue string) (Backlog, error) {
 	q, err := b.queue(queue)
 	if err != nil {
@@ -33,7 +33,8 @@ func (b *Bus) Backlog(ctx context.Context, queue string) (Backlog, error) {
 	if backlog.Messages == 0 {
 		return backlog, nil
 	}
-	// Everything up to the ack floor is handled, and the first match behind it is not: the floor stops before it.
+	// Everything up to the ack floor is handled, and the first match behind it is not: the floor stops before it. What
+	// is acknowledged and still on disk lies below, or above an older one that is not.
 	for _, subject := range b.filters(q) {
 		first, err := stream.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(subject))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {

@@ -47,6 +47,8 @@ type Config struct {
 	// Replicas of new streams on a cluster of nats-servers. Default 1. An existing stream keeps its own.
 	Replicas int
 	Logger   *slog.Logger
+
+	trimEvery time.Duration // zero means the constant; tests trim all the time
 }
 
 // Bus is a connection to a broker on which every stream and every durable consumer of the queue table exists. It is
@@ -64,6 +66,9 @@ type Bus struct {
 	conn   context.Context   // ends when the connection breaks, then replaced
 	broke  context.CancelFunc
 	closed chan struct{} // closed when the connection is
+
+	stopTrimming context.CancelFunc
+	trimming     sync.WaitGroup
 }
 
 // Open connects and makes, where they do not stand yet, the event streams, the durable consumer of every queue and the
@@ -89,11 +94,15 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		<-b.closed
 		return nil, err
 	}
+	ctx, b.stopTrimming = context.WithCancel(context.WithoutCancel(ctx))
+	b.trimming.Go(func() { b.trimUntil(ctx, cmp.Or(cfg.trimEvery, trimEvery)) })
 	return b, nil
 }
 
 // Close sends what is buffered and ends the connection. Sources have to be closed before.
 func (b *Bus) Close() error {
+	b.stopTrimming()
+	b.trimming.Wait()
 	err := b.nc.FlushTimeout(2 * time.Second)
 	b.nc.Close()
 	<-b.closed
@@ -215,8 +224,9 @@ func (n names) stream(s string) string       { return string(n) + "-" + s }
 func (n names) subjects(s string) string     { return string(n) + "." + s + ".>" }
 func (n names) event(s, topic string) string { return string(n) + "." + s + ".topic." + topic }
 func (n names) redrive(q Queue) string       { return string(n) + "." + q.Stream + ".redrive." + q.Name }
-func (n names) deadLetter(q string) string   { return string(n) + "." + deadLetters + ".queue." + q }
-func (n names) probe(s string) string        { return string(n) + "." + s + ".probe" }
+
+func (n names) deadLetter(q string) string { return string(n) + "." + deadLetters + ".queue." + q }
+func (n names) probe(s string) string      { return string(n) + "." + s + ".probe" }
 
 // token is what may stand in a subject, a stream name and a durable name alike: no dots, spaces or wildcards.
 var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$`)

@@ -7,10 +7,12 @@
 //	                <prefix>.<stream>.redrive.<queue> <-- Redrive <-- stream <prefix>-dead <-- DeadLetters.Publish
 //
 // There are two event streams because every message is fsynced under its stream's lock: what workers publish for each
-// other is written beside what LiveChat waits for, and neither waits for the other.
+// other is written beside what LiveChat waits for, and neither waits for the other. In the event stream, acknowledged
+// messages are deleted in batches (see trim); the dispatch stream has interest retention and deletes one by one.
 //
-// An interest stream acknowledges a message that no consumer wants and keeps nothing of it. So there is no way to
-// publish but through a Bus, and Open makes every durable of the queue table before it returns, in ingress too.
+// A durable sees only what is published after it was made, and an interest stream without one acknowledges and keeps
+// nothing. So there is no way to publish but through a Bus, and Open makes every durable of the queue table before it
+// returns, in ingress too. A queue that nobody consumes keeps the event stream from its first unhandled event on.
 //
 // Of watermill-nats (v2.1.3) only the marshaler is used. Its JetStream subscriber handles one message at a time, has no
 // in-progress heartbeat, logs every message and dereferences nil on one that does not decode. Its publisher has no

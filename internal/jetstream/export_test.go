@@ -1,12 +1,31 @@
 package jetstream
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// TrimmingEvery returns c with another pace of deleting what is acknowledged.
+func (c Config) TrimmingEvery(d time.Duration) Config {
+	c.trimEvery = d
+	return c
+}
 
 // EnsureQueue lets the conformance suite, whose topics are made up as it runs, add them to an open bus.
 var EnsureQueue = (*Bus).ensureQueue
 
 // Kill cuts the bus off as the death of its process would: nothing is flushed, no pin is handed back.
 func (b *Bus) Kill() { b.nc.Close() }
+
+// Trim deletes once what every durable has acknowledged.
+var Trim = (*Bus).trim
+
+// EventStream is a handle of the caller's own.
+func (b *Bus) EventStream(ctx context.Context) (jetstream.Stream, error) {
+	return b.js.Stream(ctx, b.names.stream(Events))
+}
 
 // PinnedTTL is how long an owner may be silent.
 const PinnedTTL = pinnedTTL

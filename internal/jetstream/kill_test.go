@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/livepipe/livepipe/internal/jetstream"
 )
@@ -45,6 +46,54 @@ func TestKilledBrokerKeepsEveryAcknowledgedEvent(t *testing.T) {
 		t.Errorf("%d acknowledged events are lost", log.lost)
 	}
 	t.Logf("%d kills, %d events acknowledged, lost %d, sent again %d", kills, total, log.lost, log.doubled)
+}
+
+// TestKilledBrokerKeepsEventsWhileItTrims kills the broker while what two queues have acknowledged is deleted all the time.
+func TestKilledBrokerKeepsEventsWhileItTrims(t *testing.T) {
+	const publishers, kills, acksPerKill = 4, 5, 300
+	broker := startBroker(t)
+	b := openBus(t, jetstream.Config{URL: broker.url()}.TrimmingEvery(time.Millisecond))
+
+	acked, done := make(chan struct{}), make(chan struct{})
+	counts := make([]int, publishers)
+	var publishing, consuming sync.WaitGroup
+	for p := range publishers {
+		publishing.Go(func() { counts[p] = publishUntil(done, b, fmt.Sprint(p), acked) })
+	}
+	published := make(chan struct{}) // then counts are final
+	logs := make([]arrivals, len(table))
+	for i, q := range table {
+		logs[i].next = make(map[string]int)
+		consuming.Go(func() {
+			consume(t, b, q.Name, &logs[i], func() bool {
+				select {
+				case <-published:
+				default:
+					return false
+				}
+				for p, n := range counts {
+					if logs[i].next[fmt.Sprint(p)] < n {
+						return false
+					}
+				}
+				return true
+			})
+		})
+	}
+	for range kills {
+		for range rand.IntN(acksPerKill) {
+			<-acked
+		}
+		broker.kill()
+		broker.start()
+	}
+	<-acked
+	close(done)
+	publishing.Wait()
+	close(published)
+	publishRange(t, b, "last", 0, 1) // wakes up those who wait for more
+	consuming.Wait()
+	t.Logf("%d kills, accepted %v", kills, counts)
 }
 
 // publishUntil returns how many events of the lane were acknowledged.

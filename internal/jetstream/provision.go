@@ -39,7 +39,15 @@ func (b *Bus) provision(ctx context.Context, cfg Config) error {
 		retention jetstream.RetentionPolicy
 		maxAge    time.Duration
 	}{
-		{Events, jetstream.InterestPolicy, 0},
+		// Interest retention writes a tombstone, with an fsync, for each message that is acknowledged, under the lock
+		// that publishers wait for. Here nobody may wait for that: trim deletes what all durables have acknowledged,
+		// a second's worth at once. It deletes up to the lowest ack floor only. A message holds the floor back while it
+		// is tried again, at most 12 times in about 14 minutes, or for an outage of the store, when nothing is
+		// acknowledged anyway; what was acknowledged above comes again after a takeover and has no second effect.
+		{Events, jetstream.LimitsPolicy, 0},
+		// A destination may be down for days and holds the ack floor back all that time. That must neither keep every
+		// other dispatch event on disk nor bring them all again at a restart. So what is acknowledged
+		// goes one by one, and nobody outside waits for these fsyncs.
 		{Dispatch, jetstream.InterestPolicy, 0},
 		{deadLetters, jetstream.LimitsPolicy, deadLetterAge},
 	} {
@@ -143,8 +151,8 @@ func (b *Bus) filters(q Queue) []string {
 	return append(subjects, b.names.redrive(q))
 }
 
-// warnOfStrays names the durables that nobody consumes any more: each keeps every event of its topics on disk. They are
-// not deleted here, because during a rolling update the older release still needs them.
+// warnOfStrays names the durables that nobody consumes any more: each keeps events on disk, in the event stream all of
+// them from the first on that it would want. They are not deleted here, because during a rolling update the older release still needs them.
 func (b *Bus) warnOfStrays(ctx context.Context, stream string) error {
 	lister := b.streams[stream].ConsumerNames(ctx)
 	for name := range lister.Name() {

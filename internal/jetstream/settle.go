@@ -104,7 +104,8 @@ func fail(errs []error, err error) []error {
 	return errs
 }
 
-// Reread reads the body again from the stream, which keeps it until every queue has acknowledged it.
+// Reread reads the body again from the stream, which keeps it until every queue has acknowledged it, and for about a
+// second longer. Then the answer is lanes.ErrGone.
 func (s *Source) Reread(ctx context.Context, r lanes.Receipt) (*message.Message, error) {
 	own, ok := r.(receipt)
 	if !ok || own.epoch != s.epoch.Load() {

@@ -122,8 +122,8 @@ func TestSettleDelayBringsAMessageBack(t *testing.T) {
 func TestRereadGivesTheBodyUntilItIsAcknowledged(t *testing.T) {
 	b := openBus(t, jetstream.Config{Server: startServer(t, jetstream.ServerConfig{}), Queues: table[:1]})
 	s := openSource(t, b, "history")
-	publishRange(t, b, "lane", 0, 1)
-	got := receive(t, s, 1)
+	publishRange(t, b, "lane", 0, 2) // the newest of the stream stays
+	got := receive(t, s, 2)
 	if errs := s.Extend(t.Context(), []lanes.Receipt{got[0].Receipt}); errors.Join(errs...) != nil {
 		t.Error(errs)
 	}
@@ -132,6 +132,7 @@ func TestRereadGivesTheBodyUntilItIsAcknowledged(t *testing.T) {
 		t.Errorf("read again: %v, %v", msg, err)
 	}
 	ackAll(t, s, got)
+	trim(t, b)
 	if _, err := s.Reread(t.Context(), got[0].Receipt); !errors.Is(err, lanes.ErrGone) {
 		t.Errorf("after the ack: %v, want lanes.ErrGone", err)
 	}
