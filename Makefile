@@ -17,6 +17,7 @@ run: build ## build and run everything in one process on 127.0.0.1:8080, data un
 	@exec bin/livepipe serve
 
 build: ## bin/livepipe, static, version stamped
+	@[ -x bin/livepipe ] || echo 'building bin/livepipe: the first time takes a minute or two'
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/livepipe ./cmd/livepipe
 
 test: ## every test that needs only Go and make, the kill tests included
