@@ -65,16 +65,16 @@ func Keep(ctx context.Context, bus Bus, log *slog.Logger) {
 // run checks until stop.
 func (h *health) run() error {
 	for {
-		wait := checkEvery
+		wait, nudge := checkEvery, h.nudge
 		if !h.checkAll() {
-			wait = checkAgain
+			wait, nudge = checkAgain, nil // a storm of failed publishes must not become a storm of checks
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-h.ctx.Done():
 			timer.Stop()
 			return nil
-		case <-h.nudge:
+		case <-nudge:
 			timer.Stop()
 		case <-timer.C:
 		}
