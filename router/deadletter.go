@@ -14,17 +14,6 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// The metadata of a dead letter, beside the type and the lane that every message has. With the id that the transport
-// adds these are nine, and SQS takes ten.
-const (
-	DeadReason   = "reason"    // a word of messages.Reasons
-	DeadWorker   = "worker"    // whose queue it comes from
-	DeadEventID  = "event_id"  // of the event, or of the bus message when that did not decode
-	DeadAttempts = "attempts"  // counted attempts, decimal
-	DeadFailedAt = "failed_at" // RFC 3339, UTC
-	DeadDetail   = "detail"    // what went wrong, without anything that a person wrote
-)
-
 // deadLetter turns the handler's error into what becomes of the message: nil acknowledges it, an error hands it back to
 // the engine, which was told why. It is the one place where a handler's error is logged.
 func (w *worker) deadLetter(next message.HandlerFunc) message.HandlerFunc {
@@ -68,12 +57,12 @@ func (w *worker) setAside(msg *message.Message, d *delivery, attempt int, cause 
 	dead.Metadata = message.Metadata{
 		bus.MetadataType: msg.Metadata.Get(bus.MetadataType),
 		bus.MetadataLane: msg.Metadata.Get(bus.MetadataLane),
-		DeadReason:       d.verdict.reason,
-		DeadWorker:       w.name,
-		DeadEventID:      eventID(msg, d),
-		DeadAttempts:     strconv.Itoa(attempt),
-		DeadFailedAt:     w.now().UTC().Format(time.RFC3339),
-		DeadDetail:       describe(cause),
+		bus.DeadReason:   d.verdict.reason,
+		bus.DeadWorker:   w.name,
+		bus.DeadEventID:  eventID(msg, d),
+		bus.DeadAttempts: strconv.Itoa(attempt),
+		bus.DeadFailedAt: w.now().UTC().Format(time.RFC3339),
+		bus.DeadDetail:   describe(cause),
 	}
 	if err := w.deadLetters.Publish(w.name, dead); err != nil {
 		return fmt.Errorf("publish dead letter: %w", err)

@@ -77,7 +77,7 @@ func TestOutcomes(t *testing.T) {
 				}
 				var reasons []string
 				for _, dead := range b.dead.dead["history"] {
-					reasons = append(reasons, dead.Metadata.Get(DeadReason))
+					reasons = append(reasons, dead.Metadata.Get(bus.DeadReason))
 				}
 				if want := strings.Fields(tt.reason); !cmp.Equal(reasons, want) && len(reasons)+len(want) > 0 {
 					t.Errorf("dead letters %v, want %v", reasons, want)
@@ -127,12 +127,12 @@ func TestDeadLetterCarriesTheMessageAndWhy(t *testing.T) {
 		want := message.Metadata{
 			bus.MetadataType: "livechat.message.received.v1",
 			bus.MetadataLane: msg.Metadata.Get(bus.MetadataLane),
-			DeadReason:       "refused",
-			DeadWorker:       "history",
-			DeadEventID:      msg.UUID,
-			DeadAttempts:     "1",
-			DeadFailedAt:     time.Now().UTC().Format(time.RFC3339),
-			DeadDetail:       "*errors.errorString",
+			bus.DeadReason:   "refused",
+			bus.DeadWorker:   "history",
+			bus.DeadEventID:  msg.UUID,
+			bus.DeadAttempts: "1",
+			bus.DeadFailedAt: time.Now().UTC().Format(time.RFC3339),
+			bus.DeadDetail:   "*errors.errorString",
 		}
 		msg.Metadata.Set("foreign", secretText)
 		b.queue.put(msg)
@@ -191,7 +191,7 @@ func TestWhatIsNoEventGoesToTheDeadLetter(t *testing.T) {
 					t.Fatalf("%d runs, %d acks, %d dead letters", b.runs, b.queue.acks(), len(b.dead.dead["history"]))
 				}
 				m := b.dead.dead["history"][0].Metadata
-				if m.Get(DeadReason) != tt.reason || m.Get(DeadEventID) != tt.eventID {
+				if m.Get(bus.DeadReason) != tt.reason || m.Get(bus.DeadEventID) != tt.eventID {
 					t.Errorf("dead letter says %v", m)
 				}
 				if strings.Contains(b.log.String()+fmt.Sprint(m), "4111") {

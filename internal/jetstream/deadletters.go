@@ -15,16 +15,6 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// The metadata that the router gives a dead letter beside the event's own type and lane.
-const (
-	deadReason   = "reason"
-	deadWorker   = "worker"
-	deadEventID  = "event_id"
-	deadAttempts = "attempts"
-	deadFailedAt = "failed_at"
-	deadDetail   = "detail"
-)
-
 // ErrNoDeadLetter is returned for a sequence that is not a dead letter of the queue, or no longer.
 var ErrNoDeadLetter = errors.New("no such dead letter")
 
@@ -198,15 +188,15 @@ func decodeRaw(raw *jetstream.RawStreamMsg) *message.Message {
 
 func describe(queue string, raw *jetstream.RawStreamMsg) DeadLetter {
 	md := decodeRaw(raw).Metadata
-	attempts, _ := strconv.Atoi(md.Get(deadAttempts)) // 0 when the writer said nothing readable
-	failedAt, err := messages.ParseTime(md.Get(deadFailedAt))
+	attempts, _ := strconv.Atoi(md.Get(bus.DeadAttempts)) // 0 when the writer said nothing readable
+	failedAt, err := messages.ParseTime(md.Get(bus.DeadFailedAt))
 	if err != nil {
 		failedAt = raw.Time
 	}
 	return DeadLetter{
 		Seq: raw.Sequence, Queue: queue,
-		Reason: md.Get(deadReason), Worker: md.Get(deadWorker), EventID: md.Get(deadEventID),
-		Type: md.Get(bus.MetadataType), Attempts: attempts, Detail: md.Get(deadDetail),
+		Reason: md.Get(bus.DeadReason), Worker: md.Get(bus.DeadWorker), EventID: md.Get(bus.DeadEventID),
+		Type: md.Get(bus.MetadataType), Attempts: attempts, Detail: md.Get(bus.DeadDetail),
 		FailedAt: failedAt, Size: len(raw.Data),
 	}
 }

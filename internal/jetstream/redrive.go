@@ -7,6 +7,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
+
+	"github.com/livepipe/livepipe/internal/bus"
 )
 
 // Redrive says which dead letters of a queue to hand to its worker again.
@@ -55,7 +57,7 @@ func (d *DeadLetters) again(ctx context.Context, q Queue, raw *jetstream.RawStre
 	msg.SetContext(ctx)
 	for k, v := range letter.Metadata {
 		switch k {
-		case deadReason, deadWorker, deadEventID, deadAttempts, deadFailedAt, deadDetail:
+		case bus.DeadReason, bus.DeadWorker, bus.DeadEventID, bus.DeadAttempts, bus.DeadFailedAt, bus.DeadDetail:
 		default:
 			msg.Metadata.Set(k, v)
 		}
