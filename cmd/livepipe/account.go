@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -43,23 +44,20 @@ type accountAddCmd struct {
 }
 
 // Run makes the account. The store keeps a SHA-256 only: the token cannot be shown again.
-func (c *accountAddCmd) Run(ctx context.Context, std streams) (err error) {
+func (c *accountAddCmd) Run(ctx context.Context, std streams) error {
 	tenant, err := c.tenant()
 	if err != nil {
 		return err
 	}
-	db, err := c.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	token := newToken()
-	if err := db.AddAccount(ctx, tenant, sha256.Sum256([]byte(token)), time.Now()); err != nil {
-		return fmt.Errorf("add account: %w", err)
-	}
-	fmt.Fprintln(std.out, token)
-	fmt.Fprintln(std.err, "Send it as `Authorization: Bearer TOKEN`. It is not kept and not shown again.")
-	return nil
+	return c.withStore(ctx, func(db *sqlite.Store) error {
+		token := newToken()
+		if err := db.AddAccount(ctx, tenant, sha256.Sum256([]byte(token)), time.Now()); err != nil {
+			return fmt.Errorf("add account: %w", err)
+		}
+		fmt.Fprintln(std.out, token)
+		fmt.Fprintln(std.err, "Send it as `Authorization: Bearer TOKEN`. It is not kept and not shown again.")
+		return nil
+	})
 }
 
 // newToken makes a bearer token of 160 random bits behind a prefix that secret scanners can be taught.
@@ -74,22 +72,19 @@ type accountListCmd struct {
 }
 
 // Run lists the accounts.
-func (c *accountListCmd) Run(ctx context.Context, std streams) (err error) {
-	db, err := c.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	accounts, err := db.Accounts(ctx)
-	if err != nil {
-		return fmt.Errorf("list accounts: %w", err)
-	}
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ORG\tLIVECHAT\tTOKENS\tSINCE")
-	for _, a := range accounts {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", a.Org, a.LiveChat, len(a.Tokens), a.CreatedAt.UTC().Format(time.RFC3339))
-	}
-	return table.Flush()
+func (c *accountListCmd) Run(ctx context.Context, std streams) error {
+	return c.withStore(ctx, func(db *sqlite.Store) error {
+		accounts, err := db.Accounts(ctx)
+		if err != nil {
+			return fmt.Errorf("list accounts: %w", err)
+		}
+		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "ORG\tLIVECHAT\tTOKENS\tSINCE")
+		for _, a := range accounts {
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", a.Org, a.LiveChat, len(a.Tokens), a.CreatedAt.UTC().Format(time.RFC3339))
+		}
+		return table.Flush()
+	})
 }
 
 type accountRemoveCmd struct {
@@ -98,22 +93,19 @@ type accountRemoveCmd struct {
 }
 
 // Run removes the account.
-func (c *accountRemoveCmd) Run(ctx context.Context, std streams) (err error) {
+func (c *accountRemoveCmd) Run(ctx context.Context, std streams) error {
 	tenant, err := c.tenant()
 	if err != nil {
 		return err
 	}
-	db, err := c.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	switch err := db.RemoveAccount(ctx, tenant); {
-	case errors.Is(err, store.ErrUnknownAccount):
-		return fmt.Errorf("no account of org %q and livechat %q (see livepipe account list)", c.Org, c.LiveChat)
-	case err != nil:
-		return fmt.Errorf("remove account: %w", err)
-	}
-	fmt.Fprintln(std.out, "removed")
-	return nil
+	return c.withStore(ctx, func(db *sqlite.Store) error {
+		switch err := db.RemoveAccount(ctx, tenant); {
+		case errors.Is(err, store.ErrUnknownAccount):
+			return fmt.Errorf("no account of org %q and livechat %q (see livepipe account list)", c.Org, c.LiveChat)
+		case err != nil:
+			return fmt.Errorf("remove account: %w", err)
+		}
+		fmt.Fprintln(std.out, "removed")
+		return nil
+	})
 }

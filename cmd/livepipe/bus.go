@@ -23,8 +23,13 @@ import (
 
 // natsConfig is how other processes reach the embedded broker.
 type natsConfig struct {
+	natsClient
 	NATSListen string `name:"nats-listen" env:"LIVEPIPE_NATS_LISTEN" help:"Serve the embedded broker to other livepipe processes at host:port; they set LIVEPIPE_BUS=nats://host:port. Any but a loopback address needs a token."`
-	NATSToken  string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that clients of the broker present."`
+}
+
+// natsClient is what every process needs to be let in.
+type natsClient struct {
+	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that clients of the broker present."`
 }
 
 // broker is an open bus, with the server when it runs in this process.

@@ -49,8 +49,9 @@ type httpConfig struct {
 
 // routerConfig is what the workers have.
 type routerConfig struct {
-	Routes      string `env:"LIVEPIPE_ROUTES" type:"path" help:"File of routing rules (default: none; everything goes to the log)."`
-	Concurrency int    `env:"LIVEPIPE_CONCURRENCY" default:"64" help:"Events that one worker handles at a time."`
+	Routes      string   `env:"LIVEPIPE_ROUTES" type:"path" help:"File of routing rules (default: none; everything goes to the log)."`
+	Workers     []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
+	Concurrency int      `env:"LIVEPIPE_CONCURRENCY" default:"64" help:"Events that one worker handles at a time."`
 }
 
 func (c busConfig) dataPath(name string) string { return filepath.Join(c.Data, name) }

@@ -25,11 +25,11 @@ type dlqCmd struct {
 // dlqConfig is how a command reaches the dead letters: through the running process, or the files when none runs.
 type dlqConfig struct {
 	busConfig
-	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that the broker wants."`
+	natsClient
 }
 
 func (c dlqConfig) open(ctx context.Context, std streams) (*broker, error) {
-	return attachBroker(ctx, c.busConfig, natsConfig{NATSToken: c.NATSToken}, quiet(std))
+	return attachBroker(ctx, c.busConfig, natsConfig{natsClient: c.natsClient}, quiet(std))
 }
 
 type dlqListCmd struct {

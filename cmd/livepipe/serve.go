@@ -30,8 +30,7 @@ type serveConfig struct {
 	httpConfig
 	routerConfig
 	natsConfig
-	AdminAddr string   `env:"LIVEPIPE_ADMIN_ADDR" default:"127.0.0.1:8081" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
-	Workers   []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
+	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"127.0.0.1:8081" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
 
 type serveCmd struct {
@@ -45,37 +44,36 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	}
 	return runRoles(ctx, std, roles{
 		process: c.processConfig, nats: c.natsConfig, admin: c.AdminAddr,
-		http: &c.httpConfig, router: &c.routerConfig, workers: c.Workers,
+		http: &c.httpConfig, router: &c.routerConfig,
 	})
 }
 
 type ingressCmd struct {
 	processConfig
 	httpConfig
-	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that the broker wants."`
+	natsClient
 	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
 
 // Run is the HTTP side alone.
 func (c *ingressCmd) Run(ctx context.Context, std streams) error {
 	return runRoles(ctx, std, roles{
-		process: c.processConfig, nats: natsConfig{NATSToken: c.NATSToken}, admin: c.AdminAddr, http: &c.httpConfig,
+		process: c.processConfig, nats: natsConfig{natsClient: c.natsClient}, admin: c.AdminAddr, http: &c.httpConfig,
 	})
 }
 
 type routerCmd struct {
 	processConfig
 	routerConfig
-	NATSToken string   `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that the broker wants."`
-	AdminAddr string   `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
-	Workers   []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
+	natsClient
+	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
 
 // Run is the workers alone.
 func (c *routerCmd) Run(ctx context.Context, std streams) error {
 	return runRoles(ctx, std, roles{
-		process: c.processConfig, nats: natsConfig{NATSToken: c.NATSToken}, admin: c.AdminAddr,
-		router: &c.routerConfig, workers: c.Workers,
+		process: c.processConfig, nats: natsConfig{natsClient: c.natsClient}, admin: c.AdminAddr,
+		router: &c.routerConfig,
 	})
 }
 
@@ -109,7 +107,6 @@ type roles struct {
 	admin   string
 	http    *httpConfig   // nil: no ingress
 	router  *routerConfig // nil: no workers
-	workers []string
 }
 
 // runRoles opens what the settings name, runs the process, and closes everything in reverse.
@@ -128,7 +125,7 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 		}
 	}
 	if r.router != nil {
-		if options.Router, err = r.router.options(r.workers); err != nil {
+		if options.Router, err = r.router.options(); err != nil {
 			return err
 		}
 	}
@@ -164,6 +161,16 @@ func (c processConfig) openStore(ctx context.Context) (*sqlite.Store, error) {
 		return nil, err
 	}
 	return sqlite.Open(ctx, path, sqlite.Options{})
+}
+
+// withStore is for commands that end by themselves.
+func (c processConfig) withStore(ctx context.Context, use func(*sqlite.Store) error) (err error) {
+	db, err := c.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return use(db)
 }
 
 func sqliteMigrate(ctx context.Context, c processConfig) error {
@@ -214,8 +221,8 @@ func (c *httpConfig) options(p processConfig) (*app.IngressOptions, error) {
 }
 
 // options turns the settings into what the workers are made of.
-func (c *routerConfig) options(names []string) (*app.RouterOptions, error) {
-	bindings, err := router.Select(names...)
+func (c *routerConfig) options() (*app.RouterOptions, error) {
+	bindings, err := router.Select(c.Workers...)
 	if err != nil {
 		return nil, err
 	}
