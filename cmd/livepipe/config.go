@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/livepipe/livepipe/internal/loopback"
 )
 
 // busConfig chooses the broker.
@@ -100,13 +102,10 @@ func (c processConfig) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
 
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+// onLoopback reports whether only this machine reaches the address for calls.
+func (c httpConfig) onLoopback() bool {
+	host, _, err := net.SplitHostPort(c.Addr)
+	return err == nil && loopback.Is(host)
 }
 
 // configCmd shows what serve would run with.

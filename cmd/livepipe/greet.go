@@ -39,7 +39,7 @@ func access(ctx context.Context, c *httpConfig, db accounts) string {
 	switch {
 	case c.Access == "open":
 		return open
-	case c.Access == "accounts" || !loopback(c.Addr):
+	case c.Access == "accounts" || !c.onLoopback():
 		return closed
 	}
 	if any, err := db.AnyAccountEver(ctx); err != nil || any {

@@ -117,7 +117,7 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 		options.AdminAddr = ""
 	}
 	if r.http != nil {
-		if r.http.MediaURL == "" && !loopback(r.http.Addr) {
+		if r.http.MediaURL == "" && !r.http.onLoopback() {
 			log.Warn("LIVEPIPE_MEDIA_URL is not set: the URLs of uploads may lead nowhere", "media_url", r.http.mediaURL())
 		}
 		if options.Ingress, err = r.http.options(r.process); err != nil {
@@ -196,7 +196,7 @@ func (c processConfig) openBlobs(ctx context.Context) (*blobs.Store, error) {
 func (c *httpConfig) options(p processConfig) (*app.IngressOptions, error) {
 	config := ingress.DefaultConfig()
 	config.Access = ingress.Access(c.Access)
-	config.Loopback = loopback(c.Addr)
+	config.Loopback = c.onLoopback()
 	config.Hosts = c.Hosts
 	config.Origins = c.CORSOrigins
 	config.MediaURL = c.mediaURL()

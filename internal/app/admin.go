@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/livepipe/livepipe/internal/loopback"
 )
 
 // startAdmin serves what operators look at. It is never the address that callers use.
@@ -79,11 +81,7 @@ func isLoopback(hostport string) bool {
 	if err != nil {
 		host = strings.Trim(hostport, "[]")
 	}
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return loopback.Is(host)
 }
 
 func serve(server *http.Server, listener net.Listener) error {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/livepipe/livepipe/internal/loopback"
 )
 
 // ErrServerStopped is returned for a connection while the server is down: before Start, during Restart, after Shutdown.
@@ -264,8 +266,7 @@ func checkListen(addr, token string) error {
 	if err != nil {
 		return fmt.Errorf("read listen address: %w", err)
 	}
-	ip := net.ParseIP(host)
-	if token == "" && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if token == "" && !loopback.Is(host) {
 		return fmt.Errorf("listen on %s: an address other than loopback needs a token", addr)
 	}
 	return nil

@@ -3,7 +3,6 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/livepipe/livepipe/internal/loopback"
 )
 
 // The built-in destinations, and the types of those in a file.
@@ -101,16 +102,11 @@ func (spec destinationSpec) target() (*url.URL, error) {
 		return nil, errors.New("url is missing: write where to post to")
 	case err != nil, u.Host == "", u.Scheme != "https" && u.Scheme != "http":
 		return nil, errors.New("url is not an absolute https URL")
-	case u.Scheme == "http" && !loopback(u.Hostname()) && !spec.Insecure:
+	case u.Scheme == "http" && !loopback.Is(u.Hostname()) && !spec.Insecure:
 		return nil, errors.New("url is http, so that anybody on the way can read it: use https, or set insecure: true")
 	}
 	u.Fragment = ""
 	return u, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // signer reads the secret. Standard Webhooks asks for 24 to 64 random bytes, base64, after "whsec_".
