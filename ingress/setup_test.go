@@ -1,11 +1,8 @@
 package ingress_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +21,7 @@ import (
 	"github.com/livepipe/livepipe/ingress"
 	"github.com/livepipe/livepipe/internal/blobs"
 	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/internal/conformance"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -41,14 +39,14 @@ type world struct {
 	bus      *fakeBus
 	store    *fakeStore
 	registry *prometheus.Registry
-	logs     *syncBuffer
+	logs     *conformance.Journal
 }
 
 // newWorld builds an ingress that stores what is published at once. The changes are made before it is built.
 func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{
-		config: ingress.DefaultConfig(), store: newFakeStore(), registry: prometheus.NewRegistry(), logs: &syncBuffer{},
+		config: ingress.DefaultConfig(), store: newFakeStore(), registry: prometheus.NewRegistry(), logs: &conformance.Journal{},
 	}
 	w.bus = &fakeBus{store: w.store}
 	w.config.Loopback = true
@@ -56,7 +54,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	w.deps = ingress.Deps{
 		Channels:  []channels.Channel{livechat.Channel()},
 		Publisher: w.bus, History: w.store, Uploads: w.store, Blobs: openBlobs(t), Accounts: w.store,
-		Logger:     slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:     w.logs.Logger(),
 		Registerer: w.registry,
 	}
 	for _, f := range change {
@@ -293,24 +291,3 @@ func (s *fakeStore) AnyAccountEver(context.Context) (bool, error) {
 	defer s.mu.Unlock()
 	return s.ever || len(s.accounts) > 0, s.fail
 }
-
-// syncBuffer is a log that several goroutines write.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-var _ io.Writer = (*syncBuffer)(nil)

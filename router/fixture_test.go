@@ -1,10 +1,8 @@
 package router
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/livepipe/livepipe/internal/bus"
+	"github.com/livepipe/livepipe/internal/conformance"
 	"github.com/livepipe/livepipe/internal/lanes"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -129,7 +128,7 @@ func (g *graveyard) Close() error { return nil }
 type bench struct {
 	queue   *queue
 	dead    *graveyard
-	log     *bytes.Buffer
+	log     conformance.Journal
 	metrics *prometheus.Registry
 	router  *Router
 	runs    int
@@ -158,9 +157,9 @@ func runWith(
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{
-			queue: &queue{added: make(chan struct{}, 1)}, dead: &graveyard{}, log: &bytes.Buffer{}, metrics: prometheus.NewRegistry(),
+			queue: &queue{added: make(chan struct{}, 1)}, dead: &graveyard{}, metrics: prometheus.NewRegistry(),
 		}
-		log := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		log := b.log.Logger()
 		open := func(context.Context, string) (lanes.Source, error) { return b.queue, nil }
 		engine, err := lanes.New(lanes.Config{}, open, log, lanes.NewMetrics(prometheus.NewRegistry()))
 		if err != nil {

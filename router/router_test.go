@@ -86,7 +86,7 @@ func TestOutcomes(t *testing.T) {
 					t.Errorf("no run counted as %s", tt.outcome)
 				}
 				if strings.Contains(b.log.String(), "4111") {
-					t.Errorf("the log shows what a person wrote:\n%s", b.log)
+					t.Errorf("the log shows what a person wrote:\n%s", b.log.String())
 				}
 			})
 		})
@@ -165,7 +165,7 @@ func TestNothingIsLostWhenTheDeadLetterCannotBePublished(t *testing.T) {
 			t.Errorf("%d dead letters and %d acks, want one of each", n, b.queue.acks())
 		}
 		if strings.Contains(b.log.String(), "4111") {
-			t.Errorf("the log shows a foreign error's text:\n%s", b.log)
+			t.Errorf("the log shows a foreign error's text:\n%s", b.log.String())
 		}
 	})
 }
@@ -195,7 +195,7 @@ func TestWhatIsNoEventGoesToTheDeadLetter(t *testing.T) {
 					t.Errorf("dead letter says %v", m)
 				}
 				if strings.Contains(b.log.String()+fmt.Sprint(m), "4111") {
-					t.Errorf("the log or metadata shows the body:\n%s\n%v", b.log, m)
+					t.Errorf("the log or metadata shows the body:\n%s\n%v", b.log.String(), m)
 				}
 			})
 		})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -311,10 +312,12 @@ func TestFailuresShowNothingPrivate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, lines := journal()
 		answers := []func() (*http.Response, error){noAnswer, answer(404, ""), answer(500, ""), answer(302, ""), answer(429, "1")}
-		calls := 0
+		var calls atomic.Int64 // destinations are called from many lanes at once
 		dispatch := workers.NewDispatch(workers.DispatchConfig{
 			Store: &notes{}, Logger: log, Rules: webhooks(t, map[string]string{"a": "https://user:hunter2@a.example/?key=hunter2"}, ""),
-			HTTP: roundTrip(func(*http.Request) (*http.Response, error) { calls++; return answers[calls%len(answers)]() }),
+			HTTP: roundTrip(func(*http.Request) (*http.Response, error) {
+				return answers[calls.Add(1)%int64(len(answers))]()
+			}),
 		})
 		down := failingStore{err: fmt.Errorf("insert %s of %s", privateText, privateMail)}
 		history := &workers.History{Store: down}

@@ -1,7 +1,6 @@
 package workers_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/livepipe/livepipe/internal/conformance"
 	"github.com/livepipe/livepipe/internal/rules"
 	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/messages"
@@ -178,7 +178,7 @@ func (n *notes) MarkDispatched(ctx context.Context, eventID, destination string,
 }
 
 // journal is a logger whose lines a test reads.
-func journal() (*slog.Logger, *bytes.Buffer) {
-	var b bytes.Buffer
-	return slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug})), &b
+func journal() (*slog.Logger, *conformance.Journal) {
+	var j conformance.Journal
+	return j.Logger(), &j
 }
