@@ -108,7 +108,7 @@ func (b *broker) rooms() app.Bus {
 		Publisher:   b.Publisher(),
 		DeadLetters: b.DeadLetters(),
 		Source:      func(ctx context.Context, queue string) (lanes.Source, error) { return b.Source(ctx, queue) },
-		Lease:       jetstream.AckWait,
+		Engine:      lanes.Config{Lease: jetstream.AckWait},
 		Backlog: func(ctx context.Context, queue string) (int64, time.Time, error) {
 			backlog, err := b.Backlog(ctx, queue)
 			return backlog.Messages, backlog.Oldest, err

@@ -10,7 +10,7 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/vm"
 
-	"github.com/livepipe/livepipe/internal/jetstream"
+	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/router"
 )
 
@@ -46,17 +46,17 @@ func (c *dlqListCmd) Run(ctx context.Context, std streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WORKER\tNUMBER\tREASON\tATTEMPTS\tFAILED AT\tTYPE\tEVENT")
+	fmt.Fprintln(table, "WORKER\tID\tREASON\tATTEMPTS\tFAILED AT\tTYPE\tEVENT")
 	for _, binding := range router.Table() {
 		if c.Worker != "" && c.Worker != binding.Worker {
 			continue
 		}
-		letters, err := b.DeadLetters().List(ctx, binding.Worker, 0, c.Limit)
+		letters, err := b.DeadLetters().List(ctx, binding.Worker, c.Limit)
 		if err != nil {
 			return err
 		}
 		for _, l := range letters {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\n", l.Worker, l.Seq, l.Reason, l.Attempts,
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", l.Worker, l.ID, l.Reason, l.Attempts,
 				l.FailedAt.UTC().Format(time.RFC3339), l.Type, l.EventID)
 		}
 	}
@@ -66,7 +66,7 @@ func (c *dlqListCmd) Run(ctx context.Context, std streams) (err error) {
 type dlqShowCmd struct {
 	dlqConfig
 	Worker  string `arg:"" help:"Whose dead letter it is."`
-	Number  uint64 `arg:"" help:"Its number in the list."`
+	ID      string `arg:"" name:"id" help:"Its id in the list."`
 	Payload bool   `help:"Print the event as well. It holds what a person wrote."`
 }
 
@@ -77,12 +77,12 @@ func (c *dlqShowCmd) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	letter, msg, err := b.DeadLetters().Get(ctx, c.Worker, c.Number)
+	letter, msg, err := b.DeadLetters().Get(ctx, c.Worker, c.ID)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "worker    %s\nnumber    %d\nreason    %s\ndetail    %s\nattempts  %d\nfailed at %s\ntype      %s\nevent     %s\nsize      %d bytes\n",
-		letter.Worker, letter.Seq, letter.Reason, letter.Detail, letter.Attempts,
+	fmt.Fprintf(std.out, "worker    %s\nid        %s\nreason    %s\ndetail    %s\nattempts  %d\nfailed at %s\ntype      %s\nevent     %s\nsize      %d bytes\n",
+		letter.Worker, letter.ID, letter.Reason, letter.Detail, letter.Attempts,
 		letter.FailedAt.UTC().Format(time.RFC3339), letter.Type, letter.EventID, letter.Size)
 	if c.Payload {
 		fmt.Fprintf(std.out, "\n%s\n", msg.Payload)
@@ -92,37 +92,37 @@ func (c *dlqShowCmd) Run(ctx context.Context, std streams) (err error) {
 
 // dlqChoice says which dead letters of a worker are meant.
 type dlqChoice struct {
-	Worker  string   `arg:"" help:"Whose dead letters."`
-	Numbers []uint64 `arg:"" optional:"" help:"Their numbers in the list."`
-	All     bool     `help:"All of the worker's."`
-	Where   string   `help:"Those for which the expression is true, over reason, type, event_id, attempts and failed_at, such as 'reason == \"exhausted\"'."`
+	Worker string   `arg:"" help:"Whose dead letters."`
+	IDs    []string `arg:"" name:"id" optional:"" help:"Their ids in the list."`
+	All    bool     `help:"All of the worker's."`
+	Where  string   `help:"Those for which the expression is true, over reason, type, event_id, attempts and failed_at, such as 'reason == \"exhausted\"'."`
 }
 
-// pick gives the numbers, or the filter when there are none.
-func (c dlqChoice) pick() (func(jetstream.DeadLetter) bool, error) {
+// pick gives the filter; ids need none.
+func (c dlqChoice) pick() (func(bus.DeadLetter) bool, error) {
 	chosen := 0
-	for _, is := range []bool{len(c.Numbers) > 0, c.All, c.Where != ""} {
+	for _, is := range []bool{len(c.IDs) > 0, c.All, c.Where != ""} {
 		if is {
 			chosen++
 		}
 	}
 	if chosen != 1 {
-		return nil, errors.New("say which: numbers of the list, --where, or --all")
+		return nil, errors.New("say which: ids of the list, --where, or --all")
 	}
 	if c.Where == "" {
 		return nil, nil
 	}
-	program, err := expr.Compile(c.Where, expr.Env(letterFacts(jetstream.DeadLetter{})), expr.AsBool())
+	program, err := expr.Compile(c.Where, expr.Env(letterFacts(bus.DeadLetter{})), expr.AsBool())
 	if err != nil {
 		return nil, fmt.Errorf("--where: %w", err)
 	}
-	return func(l jetstream.DeadLetter) bool {
+	return func(l bus.DeadLetter) bool {
 		is, err := vm.Run(program, letterFacts(l))
 		return err == nil && is == true
 	}, nil
 }
 
-func letterFacts(l jetstream.DeadLetter) map[string]any {
+func letterFacts(l bus.DeadLetter) map[string]any {
 	return map[string]any{
 		"reason": l.Reason, "type": l.Type, "event_id": l.EventID, "attempts": l.Attempts, "failed_at": l.FailedAt,
 	}
@@ -145,29 +145,29 @@ func (c *dlqRedriveCmd) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	n, err := b.DeadLetters().Redrive(ctx, c.Worker, jetstream.Redrive{Seqs: c.Numbers, Pick: pick, PerSecond: c.Rate})
+	n, err := b.DeadLetters().Redrive(ctx, c.Worker, bus.Redrive{IDs: c.IDs, Pick: pick, PerSecond: c.Rate})
 	fmt.Fprintf(std.out, "%d handed to %s again\n", n, c.Worker)
 	return err
 }
 
 type dlqPurgeCmd struct {
 	dlqConfig
-	Worker  string   `arg:"" help:"Whose dead letters."`
-	Numbers []uint64 `arg:"" optional:"" help:"Their numbers in the list."`
-	All     bool     `help:"All of the worker's."`
+	Worker string   `arg:"" help:"Whose dead letters."`
+	IDs    []string `arg:"" name:"id" optional:"" help:"Their ids in the list."`
+	All    bool     `help:"All of the worker's."`
 }
 
 // Run deletes dead letters.
 func (c *dlqPurgeCmd) Run(ctx context.Context, std streams) (err error) {
-	if c.All == (len(c.Numbers) > 0) {
-		return errors.New("say which: numbers of the list, or --all")
+	if c.All == (len(c.IDs) > 0) {
+		return errors.New("say which: ids of the list, or --all")
 	}
 	b, err := c.open(ctx, std)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	n, err := b.DeadLetters().Purge(ctx, c.Worker, c.Numbers...)
+	n, err := b.DeadLetters().Purge(ctx, c.Worker, c.IDs...)
 	fmt.Fprintf(std.out, "%d deleted\n", n)
 	return err
 }

@@ -65,9 +65,10 @@ type Bus struct {
 	DeadLetters message.Publisher
 	// Source opens a queue for the consumer engine.
 	Source func(ctx context.Context, queue string) (lanes.Source, error)
-	// Lease is how long the broker hides a delivery from others unless it is extended.
-	Lease time.Duration
-	// Backlog counts the events of a queue that are not handled yet and says when the oldest was published.
+	// Engine is what the consumer engine has to know of the broker: its lease, its order, what a settlement costs.
+	Engine lanes.Config
+	// Backlog counts the events of a queue that are not handled yet and says when the oldest was published; a zero
+	// time when the broker does not say.
 	Backlog func(ctx context.Context, queue string) (events int64, oldest time.Time, err error)
 	// Health reports whether the broker can make an event durable now.
 	Health func(ctx context.Context) error

@@ -106,7 +106,7 @@ func run(t *testing.T) running {
 			Logger: log, Registry: prometheus.NewRegistry(), Store: db, Blobs: files, Grace: 20 * time.Second,
 			AdminAddr: "127.0.0.1:0",
 			Bus: app.Bus{
-				Publisher: bus.Publisher(), DeadLetters: bus.DeadLetters(), Health: bus.Health, Repair: server.Restart, Lease: jetstream.AckWait,
+				Publisher: bus.Publisher(), DeadLetters: bus.DeadLetters(), Health: bus.Health, Repair: server.Restart, Engine: lanes.Config{Lease: jetstream.AckWait},
 				Source: func(ctx context.Context, q string) (lanes.Source, error) { return bus.Source(ctx, q) },
 				Backlog: func(ctx context.Context, q string) (int64, time.Time, error) {
 					b, err := bus.Backlog(ctx, q)

@@ -48,11 +48,14 @@ func (b *backlog) Collect(ch chan<- prometheus.Metric) {
 			if err != nil {
 				return
 			}
+			ch <- prometheus.MustNewConstMetric(b.events, prometheus.GaugeValue, float64(events), w.Worker)
+			if events > 0 && oldest.IsZero() {
+				return // the broker does not say, as SQS does not
+			}
 			lag := 0.0
 			if !oldest.IsZero() {
 				lag = max(0, time.Since(oldest).Seconds())
 			}
-			ch <- prometheus.MustNewConstMetric(b.events, prometheus.GaugeValue, float64(events), w.Worker)
 			ch <- prometheus.MustNewConstMetric(b.lag, prometheus.GaugeValue, lag, w.Worker)
 		})
 	}

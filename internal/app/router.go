@@ -27,7 +27,9 @@ func (p *process) startRouter(ctx context.Context) error {
 	if p.Router == nil {
 		return nil
 	}
-	engine, err := lanes.New(lanes.Config{Concurrency: p.Router.Concurrency, Lease: p.Bus.Lease}, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
+	engineConfig := p.Bus.Engine
+	engineConfig.Concurrency = p.Router.Concurrency
+	engine, err := lanes.New(engineConfig, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
 	if err != nil {
 		return err
 	}

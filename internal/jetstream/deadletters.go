@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go"
@@ -14,23 +13,6 @@ import (
 	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/messages"
 )
-
-// ErrNoDeadLetter is returned for a sequence that is not a dead letter of the queue, or no longer.
-var ErrNoDeadLetter = errors.New("no such dead letter")
-
-// DeadLetter is what may be shown of a dead letter: nothing that anybody wrote.
-type DeadLetter struct {
-	Seq      uint64 // its name, never used twice
-	Queue    string
-	Reason   string
-	Worker   string
-	EventID  string
-	Type     string
-	Attempts int
-	Detail   string    // what went wrong
-	FailedAt time.Time // as the worker said; when it was set aside, if it said nothing readable
-	Size     int       // of the body, in bytes
-}
 
 // DeadLetters keeps what a worker gave up, for 14 days, by queue.
 type DeadLetters struct{ bus *Bus }
@@ -61,12 +43,13 @@ func (d *DeadLetters) stream() jetstream.Stream { return d.bus.streams[deadLette
 // Close implements message.Publisher; the bus is closed by its owner.
 func (d *DeadLetters) Close() error { return nil }
 
-// List returns at most limit dead letters of the queue with a sequence above after, oldest first.
-func (d *DeadLetters) List(ctx context.Context, queue string, after uint64, limit int) ([]DeadLetter, error) {
-	var list []DeadLetter
+// List returns at most limit dead letters of the queue, oldest first.
+func (d *DeadLetters) List(ctx context.Context, queue string, limit int) ([]bus.DeadLetter, error) {
+	var list []bus.DeadLetter
+	after := uint64(0)
 	for len(list) < limit {
 		raw, err := d.next(ctx, queue, after+1)
-		if errors.Is(err, ErrNoDeadLetter) {
+		if errors.Is(err, bus.ErrNoDeadLetter) {
 			break
 		}
 		if err != nil {
@@ -78,18 +61,18 @@ func (d *DeadLetters) List(ctx context.Context, queue string, after uint64, limi
 	return list, nil
 }
 
-// Get returns one dead letter with its message, whose body is what somebody wrote. The error is ErrNoDeadLetter when
-// the queue has none with this sequence.
-func (d *DeadLetters) Get(ctx context.Context, queue string, seq uint64) (DeadLetter, *message.Message, error) {
-	raw, err := d.at(ctx, queue, seq)
+// Get returns one dead letter with its message, whose body is what somebody wrote. The error is bus.ErrNoDeadLetter
+// when the queue has none with this id.
+func (d *DeadLetters) Get(ctx context.Context, queue, id string) (bus.DeadLetter, *message.Message, error) {
+	raw, err := d.at(ctx, queue, sequence(id))
 	if err != nil {
-		return DeadLetter{}, nil, err
+		return bus.DeadLetter{}, nil, err
 	}
 	return describe(queue, raw), decodeRaw(raw), nil
 }
 
 // Purge deletes the given dead letters of the queue, or all of them when none is given, and returns how many it deleted.
-func (d *DeadLetters) Purge(ctx context.Context, queue string, seqs ...uint64) (int, error) {
+func (d *DeadLetters) Purge(ctx context.Context, queue string, ids ...string) (int, error) {
 	deleted := 0
 	remove := func(raw *jetstream.RawStreamMsg) error {
 		if err := d.remove(ctx, queue, raw.Sequence); err != nil {
@@ -98,7 +81,7 @@ func (d *DeadLetters) Purge(ctx context.Context, queue string, seqs ...uint64) (
 		deleted++
 		return nil
 	}
-	err := d.each(ctx, queue, seqs, remove)
+	err := d.each(ctx, queue, ids, remove)
 	return deleted, err
 }
 
@@ -108,19 +91,19 @@ func (d *DeadLetters) remove(ctx context.Context, queue string, seq uint64) erro
 	if err == nil {
 		return nil
 	}
-	if _, gone := d.at(ctx, queue, seq); errors.Is(gone, ErrNoDeadLetter) {
+	if _, gone := d.at(ctx, queue, seq); errors.Is(gone, bus.ErrNoDeadLetter) {
 		return nil
 	}
 	return fmt.Errorf("delete dead letter %d: %w", seq, err)
 }
 
-// each visits the dead letters with the given sequences, or all when there are none given.
-func (d *DeadLetters) each(ctx context.Context, queue string, seqs []uint64, visit func(*jetstream.RawStreamMsg) error) error {
-	if len(seqs) == 0 {
+// each visits the dead letters with the given ids, or all when there are none given.
+func (d *DeadLetters) each(ctx context.Context, queue string, ids []string, visit func(*jetstream.RawStreamMsg) error) error {
+	if len(ids) == 0 {
 		return d.walk(ctx, queue, visit)
 	}
-	for _, seq := range seqs {
-		raw, err := d.at(ctx, queue, seq)
+	for _, id := range ids {
+		raw, err := d.at(ctx, queue, sequence(id))
 		if err != nil {
 			return err
 		}
@@ -140,7 +123,7 @@ func (d *DeadLetters) walk(ctx context.Context, queue string, visit func(*jetstr
 	}
 	for seq := uint64(1); ; {
 		raw, err := d.next(ctx, queue, seq)
-		if errors.Is(err, ErrNoDeadLetter) {
+		if errors.Is(err, bus.ErrNoDeadLetter) {
 			return nil
 		}
 		if err != nil {
@@ -159,11 +142,11 @@ func (d *DeadLetters) walk(ctx context.Context, queue string, visit func(*jetstr
 // next finds the first dead letter of the queue from seq on.
 func (d *DeadLetters) next(ctx context.Context, queue string, seq uint64) (*jetstream.RawStreamMsg, error) {
 	if !token.MatchString(queue) { // a wildcard would show every queue's
-		return nil, fmt.Errorf("dead letters of %q: %w", queue, ErrNoDeadLetter)
+		return nil, fmt.Errorf("dead letters of %q: %w", queue, bus.ErrNoDeadLetter)
 	}
 	raw, err := d.stream().GetMsg(ctx, seq, jetstream.WithGetMsgSubject(d.bus.names.deadLetter(queue)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("dead letters of %s: %w", queue, ErrNoDeadLetter)
+		return nil, fmt.Errorf("dead letters of %s: %w", queue, bus.ErrNoDeadLetter)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters of %s: %w", queue, err)
@@ -177,7 +160,7 @@ func (d *DeadLetters) at(ctx context.Context, queue string, seq uint64) (*jetstr
 		return nil, err
 	}
 	if raw.Sequence != seq {
-		return nil, fmt.Errorf("dead letter %d of %s: %w", seq, queue, ErrNoDeadLetter)
+		return nil, fmt.Errorf("dead letter %d of %s: %w", seq, queue, bus.ErrNoDeadLetter)
 	}
 	return raw, nil
 }
@@ -186,17 +169,15 @@ func decodeRaw(raw *jetstream.RawStreamMsg) *message.Message {
 	return decode(&nats.Msg{Subject: raw.Subject, Header: raw.Header, Data: raw.Data}, raw.Sequence)
 }
 
-func describe(queue string, raw *jetstream.RawStreamMsg) DeadLetter {
-	md := decodeRaw(raw).Metadata
-	attempts, _ := strconv.Atoi(md.Get(bus.DeadAttempts)) // 0 when the writer said nothing readable
-	failedAt, err := messages.ParseTime(md.Get(bus.DeadFailedAt))
+func describe(queue string, raw *jetstream.RawStreamMsg) bus.DeadLetter {
+	return bus.DescribeDead(queue, strconv.FormatUint(raw.Sequence, 10), decodeRaw(raw), raw.Time)
+}
+
+// sequence is the number that an id of a dead letter stands for; zero names none.
+func sequence(id string) uint64 {
+	seq, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {
-		failedAt = raw.Time
+		return 0
 	}
-	return DeadLetter{
-		Seq: raw.Sequence, Queue: queue,
-		Reason: md.Get(bus.DeadReason), Worker: md.Get(bus.DeadWorker), EventID: md.Get(bus.DeadEventID),
-		Type: md.Get(bus.MetadataType), Attempts: attempts, Detail: md.Get(bus.DeadDetail),
-		FailedAt: failedAt, Size: len(raw.Data),
-	}
+	return seq
 }

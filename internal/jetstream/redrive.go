@@ -4,27 +4,16 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
 	"github.com/livepipe/livepipe/internal/bus"
 )
 
-// Redrive says which dead letters of a queue to hand to its worker again.
-type Redrive struct {
-	// Seqs are tried one by one, in this order.
-	Seqs []uint64
-	// Pick chooses among all when there are no Seqs; nil takes every one.
-	Pick func(DeadLetter) bool
-	// PerSecond bounds how fast; zero means 100, so that a redrive of thousands leaves room for new events.
-	PerSecond float64
-}
-
 // Redrive publishes dead letters to their own queue, no other queue sees them, and returns how many went. Each is
 // deleted once its copy is on disk; a crash in between leaves it in both places, and the second effect of an event is
 // none. The copies keep their lane, so they stay in order among themselves and behind what their lanes hold now.
-func (d *DeadLetters) Redrive(ctx context.Context, queue string, what Redrive) (int, error) {
+func (d *DeadLetters) Redrive(ctx context.Context, queue string, what bus.Redrive) (int, error) {
 	q, err := d.bus.queue(queue)
 	if err != nil {
 		return 0, fmt.Errorf("redrive: %w", err)
@@ -34,8 +23,8 @@ func (d *DeadLetters) Redrive(ctx context.Context, queue string, what Redrive) (
 	}
 	limit := rate.NewLimiter(rate.Limit(what.PerSecond), 1)
 	done := 0
-	err = d.each(ctx, queue, what.Seqs, func(raw *jetstream.RawStreamMsg) error {
-		if len(what.Seqs) == 0 && what.Pick != nil && !what.Pick(describe(queue, raw)) {
+	err = d.each(ctx, queue, what.IDs, func(raw *jetstream.RawStreamMsg) error {
+		if len(what.IDs) == 0 && what.Pick != nil && !what.Pick(describe(queue, raw)) {
 			return nil
 		}
 		if err := limit.Wait(ctx); err != nil {
@@ -53,15 +42,8 @@ func (d *DeadLetters) Redrive(ctx context.Context, queue string, what Redrive) (
 // again publishes first and deletes then. The copy has what the event had before it died.
 func (d *DeadLetters) again(ctx context.Context, q Queue, raw *jetstream.RawStreamMsg) error {
 	letter := decodeRaw(raw)
-	msg := message.NewMessage(letter.UUID, letter.Payload)
-	msg.SetContext(ctx)
-	for k, v := range letter.Metadata {
-		switch k {
-		case bus.DeadReason, bus.DeadWorker, bus.DeadEventID, bus.DeadAttempts, bus.DeadFailedAt, bus.DeadDetail:
-		default:
-			msg.Metadata.Set(k, v)
-		}
-	}
+	letter.SetContext(ctx)
+	msg := bus.Revive(letter)
 	o, err := d.bus.prepare(q.Stream, d.bus.names.redrive(q), msg)
 	if err != nil {
 		return err

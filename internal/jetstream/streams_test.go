@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/internal/jetstream"
 )
 
@@ -41,7 +42,7 @@ func TestEachStreamHasItsOwnTopicsAndDeadLetters(t *testing.T) {
 	ackAll(t, dispatch, got)
 
 	setAside(t, b.DeadLetters(), "dispatch", deadEvent("lane", 1))
-	if n, err := b.DeadLetters().Redrive(t.Context(), "dispatch", jetstream.Redrive{}); n != 1 || err != nil {
+	if n, err := b.DeadLetters().Redrive(t.Context(), "dispatch", bus.Redrive{}); n != 1 || err != nil {
 		t.Fatalf("redrive answers %d, %v", n, err)
 	}
 	if diff := cmp.Diff([]string{"lane 1"}, payloads(receive(t, dispatch, 1))); diff != "" {

@@ -7,8 +7,29 @@ import (
 	"time"
 )
 
+// Order says how a source delivers, and so what becomes of a delivery that failed.
+type Order int
+
+const (
+	// Ordered sources (JetStream, FIFO queues) deliver a key in order: a failed head is tried again from memory, and
+	// its followers stay behind it.
+	Ordered Order = iota
+	// Unordered sources (standard queues) promise none: a failed delivery goes back with its delay, its followers pass,
+	// and what a key has beyond BodiesPerKey goes back too.
+	Unordered
+	// Invocation sources (a Lambda batch) end with their batch, so nothing waits here: a failed delivery goes back at
+	// once with everything behind it in its lane, and an outage hands everything back.
+	Invocation
+)
+
 // Config bounds one subscription. The zero value of a field means its default.
 type Config struct {
+	// Order is what the source promises. Default Ordered.
+	Order Order
+	// SettleBatch is how many settlements make a call worth its price (SQS takes ten). Fewer wait up to SettleLinger
+	// for more; a stop waits for none. Zero: every settlement goes with the next call.
+	SettleBatch  int
+	SettleLinger time.Duration
 	// Lease is how long the source hides a delivery from others. Extension starts at half of it. Default 60 s.
 	Lease time.Duration
 	// Concurrency is how many messages are handled at once. Default 64.

@@ -42,6 +42,12 @@ type Delivery struct {
 	Receipt Receipt
 	Key     string // lane: one delivery of a key is handled at a time
 	Size    int    // bytes held in memory by the message
+	// ID names the message across redeliveries, so that an Unordered or Invocation source need not keep a failed one
+	// here to have its attempts counted. Empty for sources that are Ordered.
+	ID string
+	// Received is how often the broker has delivered the message, this time included; 0 if it does not say. It makes
+	// delays grow and is never taken for attempts: hand-backs and outages raise it too.
+	Received int
 }
 
 // Action is what happens to a delivery when its lease ends.
