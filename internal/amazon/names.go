@@ -1,8 +1,6 @@
 package amazon
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"regexp"
 )
@@ -52,11 +50,4 @@ func (n names) validate(queues []Queue) error {
 		}
 	}
 	return nil
-}
-
-// group is the message group of a lane or a tenant: a hash, because group IDs take no arbitrary characters, show up in
-// AWS's own logs and may have 128 characters at most.
-func group(of string) string {
-	sum := sha256.Sum256([]byte(of))
-	return hex.EncodeToString(sum[:16])
 }

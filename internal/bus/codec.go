@@ -37,5 +37,8 @@ func Unmarshal(msg *message.Message) (messages.Envelope, error) {
 	if err != nil {
 		return messages.Envelope{}, fmt.Errorf("read message: %w", err)
 	}
+	if err := unresolved(env); err != nil {
+		return messages.Envelope{}, fmt.Errorf("read message: %w", err)
+	}
 	return env, nil
 }
