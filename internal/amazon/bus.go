@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	wmsns "github.com/ThreeDotsLabs/watermill-aws/sns"
 	wmsqs "github.com/ThreeDotsLabs/watermill-aws/sqs"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -49,18 +47,31 @@ type Config struct {
 
 // Bus is the account's topics and queues under one prefix. It is safe for concurrent use.
 type Bus struct {
-	cfg    Config
-	names  names
-	log    *slog.Logger
-	sns    *sns.Client
-	sqs    *sqs.Client
-	topics wmsns.TopicResolver
-	queues wmsqs.QueueUrlResolver
+	cfg     Config
+	names   names
+	account string
+	log     *slog.Logger
+	sns     *sns.Client
+	sqs     *sqs.Client
+	topics  wmsns.TopicResolver
+	queues  wmsqs.QueueUrlResolver
 }
 
-// Open finds the account and checks that every topic and queue of the table stands. It makes nothing: that is
-// Provision's.
+// Open finds the account and checks that every topic, queue and subscription of the table stands. It makes nothing: that
+// is Provision's.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
+	b, err := connect(ctx, cfg)
+	if err != nil {
+		return nil, explain(err)
+	}
+	if err := b.check(ctx); err != nil {
+		return nil, explain(err)
+	}
+	return b, nil
+}
+
+// connect makes a bus of whatever stands.
+func connect(ctx context.Context, cfg Config) (*Bus, error) {
 	cfg.Prefix = cmp.Or(cfg.Prefix, "livepipe")
 	cfg.PollWait = cmp.Or(cfg.PollWait, 20*time.Second)
 	b := &Bus{
@@ -71,15 +82,12 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	if err := b.names.validate(cfg.Queues); err != nil {
 		return nil, fmt.Errorf("check bus config: %w", err)
 	}
-	account, err := accountID(ctx, cfg.AWS)
-	if err != nil {
+	var err error
+	if b.account, err = accountID(ctx, cfg.AWS); err != nil {
 		return nil, err
 	}
-	if b.topics, err = wmsns.NewGenerateArnTopicResolver(account, cfg.AWS.Region); err != nil {
+	if b.topics, err = wmsns.NewGenerateArnTopicResolver(b.account, cfg.AWS.Region); err != nil {
 		return nil, fmt.Errorf("name topics: %w", err)
-	}
-	if err := b.check(ctx); err != nil {
-		return nil, err
 	}
 	return b, nil
 }
@@ -89,45 +97,18 @@ func accountID(ctx context.Context, cfg aws.Config) (string, error) {
 	if cfg.Region == "" {
 		return "", errors.New("no AWS region: set AWS_REGION")
 	}
+	if cfg.Credentials == nil {
+		return "", errNoCredentials
+	}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return "", fmt.Errorf("%w: %w", errNoCredentials, err)
+	}
 	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return "", fmt.Errorf("ask AWS for the account: %w", err)
 	}
 	return aws.ToString(who.Account), nil
 }
-
-// check reports everything that is missing at once.
-func (b *Bus) check(ctx context.Context) error {
-	var missing []string
-	seen := map[string]bool{}
-	for _, q := range b.cfg.Queues {
-		if _, err := b.queueURL(ctx, b.names.queue(q.Name)); errors.Is(err, errNoQueue) {
-			missing = append(missing, "queue "+b.names.queue(q.Name))
-		} else if err != nil {
-			return err
-		}
-		for _, topic := range q.Topics {
-			if seen[topic] {
-				continue
-			}
-			seen[topic] = true
-			if err := b.checkTopic(ctx, topic); errors.Is(err, errNoTopic) {
-				missing = append(missing, "topic "+b.names.topic(topic))
-			} else if err != nil {
-				return err
-			}
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("%s missing: run `livepipe provision`, or set LIVEPIPE_PROVISION=true", strings.Join(missing, ", "))
-	}
-	return nil
-}
-
-var (
-	errNoQueue = errors.New("no such queue")
-	errNoTopic = errors.New("no such topic")
-)
 
 // queueURL finds a queue by its full name and remembers it.
 func (b *Bus) queueURL(ctx context.Context, name string) (string, error) {
@@ -141,28 +122,17 @@ func (b *Bus) queueURL(ctx context.Context, name string) (string, error) {
 	return string(*found.QueueURL), nil
 }
 
+// queueARN is the ARN of a queue by its full name, which also stands in policies before the queue does.
+func (b *Bus) queueARN(name string) string {
+	return fmt.Sprintf("arn:aws:sqs:%s:%s:%s", b.cfg.AWS.Region, b.account, name)
+}
+
 func (b *Bus) topicARN(ctx context.Context, topic string) (string, error) {
 	arn, err := b.topics.ResolveTopic(ctx, b.names.topic(topic))
 	if err != nil {
 		return "", fmt.Errorf("name topic %s: %w", topic, err)
 	}
 	return string(arn), nil
-}
-
-func (b *Bus) checkTopic(ctx context.Context, topic string) error {
-	arn, err := b.topicARN(ctx, topic)
-	if err != nil {
-		return err
-	}
-	_, err = b.sns.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arn})
-	var none *snstypes.NotFoundException
-	if errors.As(err, &none) {
-		return fmt.Errorf("look at topic %s: %w", topic, errNoTopic)
-	}
-	if err != nil {
-		return fmt.Errorf("look at topic %s: %w", topic, err)
-	}
-	return nil
 }
 
 // Health reports whether SNS answers for the first topic of the table.
