@@ -68,27 +68,16 @@ func (s *Store) AnyAccountEver(ctx context.Context) (ever bool, err error) {
 }
 
 const (
-	listAccounts = `
-		SELECT a.org, a.livechat, a.created_us, t.sha256
+	listAccounts = `SELECT ` + store.AccountColumns + `
 		FROM accounts a JOIN account_tokens t ON t.org = a.org AND t.livechat = a.livechat`
-	accountOrder = ` ORDER BY a.org, a.livechat, t.added_us, t.sha256`
+	accountOrder = ` ORDER BY ` + store.AccountOrder
 )
 
 func (s *Store) accounts(ctx context.Context, query string, args ...any) ([]store.Account, error) {
 	var all []store.Account
-	err := s.reader.each(ctx, query, args, func(rows *sql.Rows) error {
-		var tenant messages.Tenant
-		var createdUS int64
-		var sum []byte
-		if err := rows.Scan(&tenant.Org, &tenant.LiveChat, &createdUS, &sum); err != nil {
-			return err
-		}
-		if n := len(all); n == 0 || all[n-1].Tenant != tenant {
-			all = append(all, store.Account{Tenant: tenant, CreatedAt: time.UnixMicro(createdUS).UTC()})
-		}
-		last := &all[len(all)-1]
-		last.Tokens = append(last.Tokens, [32]byte(sum)) // 32 bytes by the table's CHECK
-		return nil
+	err := s.reader.each(ctx, query, args, func(rows *sql.Rows) (err error) {
+		all, err = store.ScanAccount(rows.Scan, all)
+		return err
 	})
 	return all, err
 }

@@ -93,7 +93,7 @@ func BenchmarkPage(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/messages=%d", page.name, n), func(b *testing.B) {
 				q := store.Query{Chat: chat1, Limit: 50, From: page.from, To: page.to}
 				if at := page.upTo(n); at < n {
-					q.Before = store.Cursor{CreatedAt: start.UnixMicro() + at*(days*usPerDay/n), Arrival: at + 1}
+					q.Before = store.Cursor{CreatedAt: start.UnixMicro() + at*(days*store.MicrosecondsPerDay/n), Arrival: at + 1}
 				}
 				for b.Loop() {
 					got, err := stores[n].Page(context.Background(), q)
@@ -124,10 +124,10 @@ func fill(b *testing.B, s *Store, n int64, days int) {
 			WITH RECURSIVE i (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < ?2 - 1)
 			SELECT ?1, format('msg_%010d', n), format('evt_%032d', n), 'livechat', 'user1', 'text',
 				'Can you check order #12345? It was to come last week, and nobody answers my mails.', 'visitor1', 'visitor',
-				'2024-01-15T10:30:00Z', ?3 + n * ?4 FROM i`, chat, n, start, int64(days)*usPerDay/n); err != nil {
+				'2024-01-15T10:30:00Z', ?3 + n * ?4 FROM i`, chat, n, start, int64(days)*store.MicrosecondsPerDay/n); err != nil {
 			return err
 		}
-		if _, err := tx.exec(`INSERT INTO chat_days SELECT chat, created_us / ?1, count(*) FROM messages GROUP BY 1, 2`, usPerDay); err != nil {
+		if _, err := tx.exec(`INSERT INTO chat_days SELECT chat, created_us / ?1, count(*) FROM messages GROUP BY 1, 2`, store.MicrosecondsPerDay); err != nil {
 			return err
 		}
 		_, err = tx.exec(`UPDATE chats SET messages = ?2 WHERE id = ?1`, chat, n)

@@ -13,21 +13,15 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
+
+	"github.com/livepipe/livepipe/internal/store"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// The errors of Open about the schema of the file.
-var (
-	// ErrSchemaOld says that the file does not exist or was written by an older livepipe.
-	ErrSchemaOld = errors.New("the store's schema is missing or old: run `livepipe provision`")
-	// ErrSchemaNew says that a newer livepipe has migrated the file.
-	ErrSchemaNew = errors.New("the store's schema is newer than this livepipe: run a newer one")
-)
-
 // Migrate makes the file if there is none and brings its schema to this version. A lock file beside it lets one process
-// migrate at a time; the others wait until ctx ends. A schema that is newer already is ErrSchemaNew.
+// migrate at a time; the others wait until ctx ends. A schema that is newer already is store.ErrSchemaNew.
 func Migrate(ctx context.Context, path string) error {
 	if err := migrate(ctx, path); err != nil {
 		return fmt.Errorf("migrate store: %w", outage(err))
@@ -60,7 +54,7 @@ func migrate(ctx context.Context, path string) (err error) {
 		return err
 	}
 	if has > lastVersion(provider) {
-		return ErrSchemaNew
+		return store.ErrSchemaNew
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("apply migrations: %w", err)
@@ -141,9 +135,9 @@ func checkSchema(ctx context.Context, db *sql.DB) error {
 	}
 	switch want := lastVersion(provider); {
 	case has < want:
-		return ErrSchemaOld
+		return store.ErrSchemaOld
 	case has > want:
-		return ErrSchemaNew
+		return store.ErrSchemaNew
 	}
 	return nil
 }

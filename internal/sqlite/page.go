@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/livepipe/livepipe/internal/store"
-	"github.com/livepipe/livepipe/messages"
 )
 
 // Page returns the newest q.Limit messages of the window before the cursor, oldest first, with the window's exact total,
@@ -40,7 +39,7 @@ func (v view) page(q store.Query) (store.Page, error) {
 	if !known {
 		return store.Page{}, store.ErrUnknownChat
 	}
-	w := windowOf(q)
+	w := store.WindowOf(q)
 	total, err := v.total(chat, all, w)
 	if err != nil {
 		return store.Page{}, fmt.Errorf("count window: %w", err)
@@ -62,11 +61,7 @@ func (v view) page(q store.Query) (store.Page, error) {
 // that a guessed id shows nothing of another tenant.
 const (
 	readEntries = `
-		SELECT m.created_us, m.arrival, m.message_id, m.type, m.text, m.author_id, m.author_type, m.created_at,
-			m.file_id, m.file_name, m.file_content_type, m.file_size, m.file_extension,
-			r.status,
-			d.state, d.reason, d.etag, d.has_thumbnail, d.decided_us,
-			d.file_name, d.file_content_type, d.file_size, d.file_extension
+		SELECT ` + store.EntryColumns + `
 		FROM messages m
 		LEFT JOIN receipts r ON r.chat = m.chat AND r.message_id = m.message_id
 		LEFT JOIN media d ON d.id = m.file_id AND d.org = ?1 AND d.livechat = ?2 AND d.chat_id = ?3
@@ -77,22 +72,22 @@ const (
 	readWindow = readEntries + `m.created_us BETWEEN ?6 AND ?7` + newestFirst
 )
 
-func (v view) entries(chat int64, q store.Query, w window) (store.Page, error) {
+func (v view) entries(chat int64, q store.Query, w store.Window) (store.Page, error) {
 	p := pager{view: v, chat: chat, q: q}
-	if before := q.Before; !before.IsZero() && before.CreatedAt <= w.to {
-		if before.CreatedAt >= w.from {
+	if before := q.Before; !before.IsZero() && before.CreatedAt <= w.To {
+		if before.CreatedAt >= w.From {
 			if err := p.read(readMoment, before.CreatedAt, before.Arrival); err != nil {
 				return store.Page{}, err
 			}
 		}
-		if before.CreatedAt <= w.from { // also keeps the next line from wrapping around
-			w = window{from: 0, to: -1}
+		if before.CreatedAt <= w.From { // also keeps the next line from wrapping around
+			w = store.Window{From: 0, To: -1}
 		} else {
-			w.to = before.CreatedAt - 1
+			w.To = before.CreatedAt - 1
 		}
 	}
-	if !w.empty() && p.missing() > 0 {
-		if err := p.read(readWindow, w.from, w.to); err != nil {
+	if !w.Empty() && p.missing() > 0 {
+		if err := p.read(readWindow, w.From, w.To); err != nil {
 			return store.Page{}, err
 		}
 	}
@@ -125,34 +120,8 @@ func (p *pager) read(query string, bounds ...any) error {
 			p.page.Next = p.oldest
 			return nil
 		}
-		entry, at, err := scanEntry(rows, c)
+		entry, at, err := store.ScanEntry(rows.Scan, c)
 		p.page.Entries, p.oldest = append(p.page.Entries, entry), at
 		return err
 	})
-}
-
-func scanEntry(rows *sql.Rows, chat messages.Chat) (store.Entry, store.Cursor, error) {
-	var (
-		e            store.Entry
-		at           store.Cursor
-		text, status sql.NullString
-		file         nullFile
-		media        nullMedia
-	)
-	err := rows.Scan(&at.CreatedAt, &at.Arrival, &e.ID, &e.Type, &text, &e.Author.ID, &e.Author.Type, &e.CreatedAt,
-		&file.id, &file.name, &file.contentType, &file.size, &file.extension,
-		&status,
-		&media.state, &media.reason, &media.etag, &media.hasThumbnail, &media.decidedUS,
-		&media.file.name, &media.file.contentType, &media.file.size, &media.file.extension)
-	if err != nil {
-		return store.Entry{}, store.Cursor{}, err
-	}
-	if text.Valid {
-		e.Text = &text.String
-	}
-	e.Status = messages.Status(status.String)
-	e.File = file.file()
-	media.file.id = file.id
-	e.Media = media.media(chat)
-	return e, at, nil
 }

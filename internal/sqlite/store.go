@@ -16,6 +16,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
+
+	"github.com/livepipe/livepipe/internal/store"
 )
 
 // DefaultBusyTimeout bounds the wait for another process that holds the write lock. A full batch with a checkpoint takes
@@ -42,7 +44,7 @@ type Store struct {
 	close   func() error
 }
 
-// Open opens the file at path, which Migrate has made. It answers ErrSchemaOld or ErrSchemaNew when the file's schema is
+// Open opens the file at path, which Migrate has made. It answers store.ErrSchemaOld or store.ErrSchemaNew when the file's schema is
 // not the one of this program.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s, err := open(ctx, path, o)
@@ -57,7 +59,7 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 		o.BusyTimeout = DefaultBusyTimeout
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrSchemaOld
+		return nil, store.ErrSchemaOld
 	}
 	db, err := sql.Open("sqlite", writerDSN(path, o.BusyTimeout))
 	if err != nil {

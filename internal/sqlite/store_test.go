@@ -149,24 +149,24 @@ func TestSchemaVersion(t *testing.T) {
 		path string
 		want error
 	}{
-		"missing file": {missing, ErrSchemaOld},
-		"empty file":   {empty, ErrSchemaOld},
-		"older":        {older, ErrSchemaOld},
-		"newer":        {newer, ErrSchemaNew},
+		"missing file": {missing, store.ErrSchemaOld},
+		"empty file":   {empty, store.ErrSchemaOld},
+		"older":        {older, store.ErrSchemaOld},
+		"newer":        {newer, store.ErrSchemaNew},
 	} {
 		_, err := Open(t.Context(), tt.path, Options{})
 		if !errors.Is(err, tt.want) || messages.IsUnavailable(err) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
-	if !strings.Contains(ErrSchemaOld.Error(), "livepipe provision") {
+	if !strings.Contains(store.ErrSchemaOld.Error(), "livepipe provision") {
 		t.Error("ErrSchemaOld does not say what to run")
 	}
 	if _, err := os.Stat(missing); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Open made the missing file: %v", err)
 	}
-	if err := Migrate(t.Context(), newer); !errors.Is(err, ErrSchemaNew) {
-		t.Errorf("migrating a newer file: %v, want ErrSchemaNew", err)
+	if err := Migrate(t.Context(), newer); !errors.Is(err, store.ErrSchemaNew) {
+		t.Errorf("migrating a newer file: %v, want store.ErrSchemaNew", err)
 	}
 }
 

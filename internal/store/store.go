@@ -23,6 +23,14 @@ var (
 	ErrUnknownAccount = errors.New("unknown account")
 )
 
+// The errors of opening a store about its schema.
+var (
+	// ErrSchemaOld says that the store is empty or was written by an older livepipe.
+	ErrSchemaOld = errors.New("the store's schema is missing or old: run `livepipe provision`")
+	// ErrSchemaNew says that a newer livepipe has migrated the store.
+	ErrSchemaNew = errors.New("the store's schema is newer than this livepipe: run a newer one")
+)
+
 // Entry is one message of a chat's history with what is known about it by now.
 type Entry struct {
 	messages.Message
