@@ -55,6 +55,8 @@ type Bus struct {
 	sqs     *sqs.Client
 	topics  wmsns.TopicResolver
 	queues  wmsqs.QueueUrlResolver
+
+	batchers batchers
 }
 
 // Open finds the account and checks that every topic, queue and subscription of the table stands. It makes nothing: that

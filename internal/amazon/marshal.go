@@ -44,10 +44,21 @@ func (b *Bus) encode(ctx context.Context, msg *message.Message, to string) (entr
 	return e, nil
 }
 
-// decode undoes encode for what was received from a queue, whoever sent it. What is no message of ours is handed on for
-// the router to refuse. The UUID is never empty, since it names the message in logs and dead letters. The only error is
-// messages.Unavailable: the blob store did not answer.
+// decode undoes encode for what was received from a queue, whoever sent it. The only error is messages.Unavailable: the
+// blob store did not answer.
 func (b *Bus) decode(ctx context.Context, received *sqstypes.Message) (*message.Message, error) {
+	wire := unpack(received)
+	wire.SetContext(ctx)
+	msg, err := bus.Redeem(ctx, b.cfg.Claims, wire)
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	return msg, nil
+}
+
+// unpack is decode that leaves a large body where it is. What is no message of ours is handed on for the router to
+// refuse. The UUID is never empty, since it names the message in logs and dead letters.
+func unpack(received *sqstypes.Message) *message.Message {
 	if uuid, ok := received.MessageAttributes[wmsqs.UUIDAttribute]; ok && uuid.StringValue == nil {
 		delete(received.MessageAttributes, wmsqs.UUIDAttribute) // a hostile one: watermill-aws follows the pointer
 	}
@@ -55,13 +66,9 @@ func (b *Bus) decode(ctx context.Context, received *sqstypes.Message) (*message.
 	if err != nil {
 		wire = message.NewMessage("", []byte(aws.ToString(received.Body)))
 	}
-	wire.SetContext(ctx)
-	msg, err := bus.Redeem(ctx, b.cfg.Claims, bus.Unpack(wire))
-	if err != nil {
-		return nil, fmt.Errorf("read message: %w", err)
-	}
+	msg := bus.Unpack(wire)
 	if msg.UUID == "" {
 		msg.UUID = aws.ToString(received.MessageId)
 	}
-	return msg, nil
+	return msg
 }
