@@ -17,17 +17,32 @@ import (
 // noLog is for watermill-aws's resolvers, whose only lines are traces.
 var noLog = watermill.NopLogger{}
 
-// LoadAWS reads region, credentials and AWS_ENDPOINT_URL as every AWS tool does, and fits the HTTP client to long polls.
+// LoadAWS reads region, credentials, AWS_ENDPOINT_URL and AWS_CA_BUNDLE as every AWS tool does, and fits the HTTP client to
+// long polls.
 func LoadAWS(ctx context.Context) (aws.Config, error) {
-	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = 256                // else every burst beyond ten calls opens connections anew
 		t.ResponseHeaderTimeout = 30 * time.Second // a long poll of 20 s and half as much again
-	}).GetTransport()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(&http.Client{Transport: Replayable{transport}}))
+	})
+	// The SDK puts the certificates of AWS_CA_BUNDLE only into a client of its own, so ours goes around it afterwards.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS settings: %w", err)
 	}
+	cfg.HTTPClient = replayClient{cfg.HTTPClient}
 	return cfg, nil
+}
+
+// replayClient is Replayable around a whole client, which knows how to treat the redirects of S3.
+type replayClient struct{ base aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (c replayClient) Do(req *http.Request) (*http.Response, error) {
+	again, err := replayable(req)
+	if err != nil {
+		return nil, err
+	}
+	return c.base.Do(again)
 }
 
 // Replayable reads a request's body into memory before it is sent. The SDK's own body returns io.EOF as an error from
@@ -38,8 +53,16 @@ type Replayable struct{ Base http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (r Replayable) RoundTrip(req *http.Request) (*http.Response, error) {
+	again, err := replayable(req)
+	if err != nil {
+		return nil, err
+	}
+	return r.Base.RoundTrip(again)
+}
+
+func replayable(req *http.Request) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
-		return r.Base.RoundTrip(req)
+		return req, nil
 	}
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
@@ -51,5 +74,5 @@ func (r Replayable) RoundTrip(req *http.Request) (*http.Response, error) {
 	again := req.Clone(req.Context())
 	again.ContentLength = int64(len(body))
 	again.Body = io.NopCloser(bytes.NewReader(body))
-	return r.Base.RoundTrip(again)
+	return again, nil
 }
