@@ -32,6 +32,7 @@ const (
 
 // topicSpec is a topic as it should stand.
 type topicSpec struct {
+	topic      string // as in the queue table
 	name       string // in full
 	arn        string
 	attributes map[string]string
@@ -65,7 +66,7 @@ func (b *Bus) topicTable(ctx context.Context) ([]topicSpec, error) {
 				return nil, fmt.Errorf("describe topic %s: %w", topic, err)
 			}
 			at[topic] = len(topics)
-			topics = append(topics, topicSpec{b.names.topic(topic), arn, attributes, []string{q.Name}})
+			topics = append(topics, topicSpec{topic, b.names.topic(topic), arn, attributes, []string{q.Name}})
 		}
 	}
 	return topics, nil
