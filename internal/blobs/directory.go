@@ -79,7 +79,7 @@ func openDirectory(root string) (*Store, error) {
 	if err := d.sweep(time.Now().Add(-strandedAfter)); err != nil {
 		return nil, fmt.Errorf("open blob directory: %w", err)
 	}
-	return &Store{bucket: d.bucket, dir: d}, nil
+	return &Store{bucket: d.bucket, writer: d}, nil
 }
 
 // put stages the blob, then renames it over its key.
@@ -122,6 +122,8 @@ func (d *directory) create(ctx context.Context, key string, value []byte) (creat
 	})
 	return created && err == nil, err
 }
+
+func (d *directory) remove(ctx context.Context, key string) error { return d.bucket.Delete(ctx, key) }
 
 // enter gives a staged file its key by the given step and brings the new name to disk.
 func (d *directory) enter(key string, step func(final string) error) error {

@@ -16,16 +16,17 @@ import (
 
 // spied opens a store that notes what it fsyncs, by paths relative to the root; staged files are noted as tmp/*. The
 // probe is put first, so that only the key's own directory is new to the store.
-func spied(t *testing.T) (*Store, *[]string) {
+func spied(t *testing.T) (*Store, *directory, *[]string) {
 	t.Helper()
 	s, err := openDirectory(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+	d := s.writer.(*directory)
 	var synced []string
-	s.dir.fsync = func(f *os.File) error {
-		name, err := filepath.Rel(s.dir.root, f.Name())
+	d.fsync = func(f *os.File) error {
+		name, err := filepath.Rel(d.root, f.Name())
 		if err != nil {
 			return err
 		}
@@ -35,13 +36,13 @@ func spied(t *testing.T) (*Store, *[]string) {
 		synced = append(synced, name)
 		return f.Sync()
 	}
-	return s, &synced
+	return s, d, &synced
 }
 
 // TestFsync pins the order of fsyncs: the bytes before they get a name, then the name; a new directory before what is
 // in it.
 func TestFsync(t *testing.T) {
-	s, synced := spied(t)
+	s, _, synced := spied(t)
 	steps := []struct {
 		what string
 		do   func() error
@@ -77,9 +78,9 @@ func TestFsync(t *testing.T) {
 // TestFailedFsync fails the first, second and third fsync of a Put in turn: an outage, nothing readable, nothing left.
 func TestFailedFsync(t *testing.T) {
 	for fail := range 3 {
-		s, _ := spied(t)
+		s, d, _ := spied(t)
 		calls := 0
-		s.dir.fsync = func(*os.File) error {
+		d.fsync = func(*os.File) error {
 			if calls++; calls == fail+1 {
 				return syscall.EIO
 			}
@@ -92,7 +93,7 @@ func TestFailedFsync(t *testing.T) {
 		if ok, err := s.Exists(t.Context(), "pending/media_a"); ok || err != nil {
 			t.Errorf("fsync %d fails: Exists = %v, %v", fail+1, ok, err)
 		}
-		if left, err := os.ReadDir(filepath.Join(s.dir.root, staging)); len(left) != 0 || err != nil {
+		if left, err := os.ReadDir(filepath.Join(d.root, staging)); len(left) != 0 || err != nil {
 			t.Errorf("fsync %d fails: %d staged files left, %v", fail+1, len(left), err)
 		}
 		if err := s.Put(t.Context(), "pending/media_a", strings.NewReader("bytes"), "image/png"); err != nil {
@@ -103,7 +104,7 @@ func TestFailedFsync(t *testing.T) {
 
 // TestFailedFsyncKeepsWhatWasThere: a retried upload puts its blob again, and a 200 may have been given for the first.
 func TestFailedFsyncKeepsWhatWasThere(t *testing.T) {
-	s, _ := spied(t)
+	s, d, _ := spied(t)
 	put := func() error {
 		return s.Put(t.Context(), "pending/media_a", strings.NewReader("bytes"), "image/png")
 	}
@@ -112,7 +113,7 @@ func TestFailedFsyncKeepsWhatWasThere(t *testing.T) {
 	}
 	for fail := range 2 {
 		calls := 0
-		s.dir.fsync = func(*os.File) error {
+		d.fsync = func(*os.File) error {
 			if calls++; calls == fail+1 {
 				return syscall.EIO
 			}

@@ -7,8 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"gocloud.dev/gcerrors"
-
 	"github.com/livepipe/livepipe/messages"
 )
 
@@ -44,12 +42,12 @@ func failed(ctx context.Context, verb, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	told := &keyless{text: fmt.Sprintf("%s blob under %s: ", verb, prefix(key)), name: path.Base(key), err: err}
+	told := &keyless{text: fmt.Sprintf("%s blob under %s: %s", verb, prefix(key), advice(err)), name: path.Base(key), err: err}
 	var src *sourceError
 	switch {
 	case errors.As(err, &src):
 		return told
-	case gcerrors.Code(err) == gcerrors.NotFound:
+	case absent(err):
 		return fmt.Errorf("%s blob under %s: %w", verb, prefix(key), ErrNotFound)
 	case ctx.Err() != nil:
 		told.err = ctx.Err()

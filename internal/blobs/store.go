@@ -1,9 +1,8 @@
-// Package blobs keeps the bytes of uploads: a directory today, any bucket that gocloud.dev/blob opens by the same Open.
-// What a call has put is on disk when the call returns. The package imports messages and no other room.
+// Package blobs keeps the bytes of uploads, and of events too large for a broker: in a directory or in S3, by one Open.
+// What a call has put is durable when the call returns. The package imports messages and no other room.
 package blobs
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 )
 
 // ErrNotFound says that no blob stands under the key.
@@ -27,15 +25,17 @@ const (
 	probeKey = "health/probe"
 )
 
-// Store keeps blobs under keys. Its methods may be called from many goroutines. Outages are messages.Unavailable; the
-// end of the caller's context and a failing source are not.
+// Store keeps blobs under keys. Its methods may be called from many goroutines. Outages are messages.Unavailable, and so
+// is a store that refuses us; the end of the caller's context and a failing source are not.
 type Store struct {
 	bucket *blob.Bucket
-	dir    *directory // nil for a bucket that is durable by itself
+	writer writer
+	s3     *s3Bucket // nil elsewhere
 }
 
 // Open opens the store that a URL names: file:///dir or a plain directory, which is made (mode 0700) if it is missing;
-// any other scheme must have been registered with gocloud.dev/blob.
+// s3://bucket[/prefix][?region=...], which is not asked yet; any other scheme must have been registered with
+// gocloud.dev/blob.
 func Open(ctx context.Context, url string) (*Store, error) {
 	path, ok, err := directoryPath(url)
 	if err != nil {
@@ -44,32 +44,40 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if ok {
 		return openDirectory(path)
 	}
+	at, ok, err := s3Place(url)
+	if err != nil {
+		return nil, fmt.Errorf("open blob store: %w", err)
+	}
+	if ok {
+		return openS3(ctx, at, defaultBounds())
+	}
 	bucket, err := blob.OpenBucket(ctx, url)
 	if err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
 	}
-	return &Store{bucket: bucket}, nil
+	return &Store{bucket: bucket, writer: plain{bucket}}, nil
 }
 
 // Close releases the store. Readers that are still open may fail afterwards.
 func (s *Store) Close() error {
-	if err := s.bucket.Close(); err != nil {
+	err := s.bucket.Close()
+	if s.s3 != nil {
+		s.s3.http.CloseIdleConnections()
+	}
+	if err != nil {
 		return fmt.Errorf("close blob store: %w", err)
 	}
 	return nil
 }
 
-// Put writes all of r under the key, in place of what was there. It holds 64 KiB, whatever the size. When it returns
-// nil the blob survives a power cut; when it fails or its context ends, nothing can be read under a new key.
+// Put writes all of r under the key, in place of what was there. It holds 64 KiB, whatever the size; what S3 is sent goes
+// through a temporary file (TMPDIR) unless r is an io.Seeker. When it returns nil the blob survives a power cut; when it
+// fails or its context ends, nothing can be read under a new key.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader, contentType string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	if s.dir != nil {
-		return failed(ctx, "put", key, s.dir.put(ctx, key, r, contentType))
-	}
-	opts := &blob.WriterOptions{ContentType: contentType}
-	return failed(ctx, "put", key, write(ctx, s.bucket, key, r, opts))
+	return failed(ctx, "put", key, s.writer.put(ctx, key, r, contentType))
 }
 
 // PutNew writes the value under the key if nothing is there. Otherwise it returns what is there, with created false.
@@ -80,7 +88,7 @@ func (s *Store) PutNew(ctx context.Context, key string, value []byte) (existing 
 		return nil, false, err
 	}
 	for ctx.Err() == nil {
-		created, err = s.create(ctx, key, value)
+		created, err = s.writer.create(ctx, key, value)
 		if err != nil || created {
 			return nil, created, failed(ctx, "create", key, err)
 		}
@@ -91,18 +99,6 @@ func (s *Store) PutNew(ctx context.Context, key string, value []byte) (existing 
 		return existing, false, err
 	}
 	return nil, false, failed(ctx, "create", key, ctx.Err())
-}
-
-func (s *Store) create(ctx context.Context, key string, value []byte) (bool, error) {
-	if s.dir != nil {
-		return s.dir.create(ctx, key, value)
-	}
-	opts := &blob.WriterOptions{ContentType: "application/octet-stream", IfNotExist: true}
-	err := write(ctx, s.bucket, key, bytes.NewReader(value), opts)
-	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 func (s *Store) record(ctx context.Context, key string) ([]byte, error) {
@@ -134,8 +130,19 @@ func (s *Store) Exists(ctx context.Context, key string) (bool, error) {
 	if err := checkKey(key); err != nil {
 		return false, err
 	}
-	ok, err := s.bucket.Exists(ctx, key)
-	return ok, failed(ctx, "look for", key, err)
+	// One byte is read, because S3 answers a HEAD without words: a missing bucket would look like a missing blob.
+	r, err := s.bucket.NewRangeReader(ctx, key, 0, 1, nil)
+	if s3Code(err) == "InvalidRange" {
+		return true, nil // it is empty
+	}
+	if err != nil {
+		if err = failed(ctx, "look for", key, err); errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		return false, err
+	}
+	_, _ = io.ReadFull(r, make([]byte, 2)) // to its end, or the connection could not be used again
+	return true, failed(ctx, "look for", key, r.Close())
 }
 
 // Delete removes the blob. It is no error if there is none. A power cut may bring a deleted blob back.
@@ -143,19 +150,24 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	err := s.bucket.Delete(ctx, key)
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	err := failed(ctx, "delete", key, s.writer.remove(ctx, key))
+	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	return failed(ctx, "delete", key, err)
+	return err
 }
 
-// Health really puts (with every fsync) and deletes a probe, so that a full or read-only disk shows.
+// Health really puts (with every fsync) and deletes a probe, so that a full or read-only disk shows, and looks for it
+// again, because S3 refuses that to credentials that may not list.
 func (s *Store) Health(ctx context.Context) error {
-	if err := s.Put(ctx, probeKey, strings.NewReader("livepipe"), "text/plain"); err != nil {
+	// A MultiReader does not seek: so the temporary files of Put are tried too.
+	if err := s.Put(ctx, probeKey, io.MultiReader(strings.NewReader("livepipe")), "text/plain"); err != nil {
 		return fmt.Errorf("probe blob store: %w", err)
 	}
 	if err := s.Delete(ctx, probeKey); err != nil {
+		return fmt.Errorf("probe blob store: %w", err)
+	}
+	if _, err := s.Exists(ctx, probeKey); err != nil { // it may: another process has its own probe there
 		return fmt.Errorf("probe blob store: %w", err)
 	}
 	return nil

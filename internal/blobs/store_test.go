@@ -1,11 +1,9 @@
 package blobs_test
 
 import (
-	"context"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -107,53 +105,6 @@ func TestRemovedDirectory(t *testing.T) {
 		t.Errorf("Health = %v, want recovery", err)
 	}
 }
-
-// TestManyPutsHoldLittle stops 64 uploads of 1 MiB half way, all at once, and weighs the heap.
-func TestManyPutsHoldLittle(t *testing.T) {
-	const uploads, size = 64, 1 << 20
-	s := open(t, t.TempDir())
-	before := liveHeap()
-	var halfway, done sync.WaitGroup
-	halfway.Add(uploads)
-	release := make(chan struct{})
-	for i := range uploads {
-		done.Go(func() {
-			body := io.MultiReader(
-				io.LimitReader(zeros{}, size/2),
-				meeting(func() { halfway.Done(); <-release }),
-				io.LimitReader(zeros{}, size/2),
-			)
-			key := "pending/media_" + string(rune('a'+i/26)) + string(rune('a'+i%26))
-			if err := s.Put(context.Background(), key, body, "image/png"); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	halfway.Wait()
-	grown := liveHeap() - before
-	close(release)
-	done.Wait()
-	t.Logf("64 uploads of 1 MiB hold %d KiB", grown>>10)
-	if limit := int64(16 << 20); grown > limit { // 64 buffers of 64 KiB are 4 MiB
-		t.Errorf("64 uploads hold %d bytes, more than %d", grown, limit)
-	}
-}
-
-func liveHeap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
-// meeting is an empty reader that calls a function when it is reached.
-type meeting func()
-
-func (m meeting) Read([]byte) (int, error) { m(); return 0, io.EOF }
 
 func open(t testing.TB, url string) *blobs.Store {
 	t.Helper()

@@ -1,11 +1,38 @@
 package blobs
 
 import (
+	"bytes"
 	"context"
 	"io"
 
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 )
+
+// writer is how a technology writes; reading is gocloud's for all of them. What put and create have written is durable
+// when they return nil, and a put that fails leaves nothing new. create reports false if something stands under the key.
+type writer interface {
+	put(ctx context.Context, key string, r io.Reader, contentType string) error
+	create(ctx context.Context, key string, value []byte) (created bool, err error)
+	remove(ctx context.Context, key string) error
+}
+
+// plain writes to a bucket that is durable by itself, as gocloud does.
+type plain struct{ bucket *blob.Bucket }
+
+func (p plain) put(ctx context.Context, key string, r io.Reader, contentType string) error {
+	return write(ctx, p.bucket, key, r, &blob.WriterOptions{ContentType: contentType})
+}
+
+func (p plain) create(ctx context.Context, key string, value []byte) (bool, error) {
+	err := write(ctx, p.bucket, key, bytes.NewReader(value), &blob.WriterOptions{IfNotExist: true})
+	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (p plain) remove(ctx context.Context, key string) error { return p.bucket.Delete(ctx, key) }
 
 // write copies r into a new blob of the bucket. On any failure the context of the writer ends before it is closed,
 // which is gocloud's way to leave no blob behind.
@@ -44,17 +71,20 @@ func copyBounded(ctx context.Context, w io.Writer, r io.Reader) error {
 
 // source marks the errors of the caller's reader, which are no outage of ours, and ends with the context.
 type source struct {
-	ctx context.Context
-	r   io.Reader
+	ctx    context.Context
+	r      io.Reader
+	failed error // what Read has returned, if not the end: S3's client hides it among its own words
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
+		s.failed = err
 		return 0, err
 	}
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF { // io.Copy knows the bare value alone
 		err = &sourceError{err}
+		s.failed = err
 	}
 	return n, err
 }

@@ -25,11 +25,14 @@ func Blobs(t *testing.T, open func(t *testing.T) *blobs.Store) {
 	t.Run("delete removes, and twice is no error", func(t *testing.T) { blobsDelete(t, open(t)) })
 	t.Run("keys that are not our own are refused", func(t *testing.T) { blobsKeys(t, open(t)) })
 	t.Run("a failed put leaves nothing and is no outage", func(t *testing.T) { blobsFailedPut(t, open(t)) })
+	t.Run("a source that seeks is put from where it stands", func(t *testing.T) { blobsSeekingSource(t, open(t)) })
 	t.Run("a cancelled put leaves nothing", func(t *testing.T) { blobsCancelledPut(t, open(t)) })
 	t.Run("of 11 concurrent PutNew one creates", func(t *testing.T) { blobsPutNew(t, open(t)) })
 	t.Run("the reader seeks", func(t *testing.T) { blobsSeek(t, open(t)) })
 	t.Run("the reader serves range requests", func(t *testing.T) { blobsServe(t, open(t)) })
 	t.Run("health leaves nothing", func(t *testing.T) { blobsHealth(t, open(t)) })
+	t.Run("claims are given back or nil", func(t *testing.T) { blobsClaims(t, open(t)) })
+	t.Run("claims lead nowhere else", func(t *testing.T) { blobsForeignClaims(t, open(t)) })
 }
 
 func blobsPutGet(t *testing.T, s *blobs.Store) {
@@ -38,9 +41,9 @@ func blobsPutGet(t *testing.T, s *blobs.Store) {
 		if got := get(t, s, "pending/media_a"); got != content {
 			t.Errorf("got %d bytes back, want the %d that were put", len(got), len(content))
 		}
-	}
-	if ok, err := s.Exists(t.Context(), "pending/media_a"); !ok || err != nil {
-		t.Errorf("Exists = %v, %v", ok, err)
+		if ok, err := s.Exists(t.Context(), "pending/media_a"); !ok || err != nil {
+			t.Errorf("%d bytes: Exists = %v, %v", len(content), ok, err)
+		}
 	}
 }
 
@@ -82,25 +85,45 @@ func blobsKeys(t *testing.T, s *blobs.Store) {
 
 func blobsFailedPut(t *testing.T, s *blobs.Store) {
 	gone := errors.New("the client went away")
-	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 200_000)), iotest.ErrReader(gone))
-	err := s.Put(t.Context(), "pending/media_a", body, "text/plain")
-	if !errors.Is(err, gone) || messages.IsUnavailable(err) {
-		t.Errorf("Put = %v, want the source's error and no outage", err)
+	failing := io.MultiReader(strings.NewReader(strings.Repeat("x", 200_000)), iotest.ErrReader(gone))
+	for name, body := range map[string]io.Reader{"stream": failing, "file": seeking{iotest.ErrReader(gone), 200_000}} {
+		err := s.Put(t.Context(), "pending/media_a", body, "text/plain")
+		if !errors.Is(err, gone) || messages.IsUnavailable(err) {
+			t.Errorf("%s: Put = %v, want the source's error and no outage", name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "media_a") {
+			t.Errorf("%s: the error %q tells the media id, which is the right to read the file", name, err)
+		}
+		absent(t, s, "pending/media_a")
 	}
-	if strings.Contains(err.Error(), "media_a") {
-		t.Errorf("the error %q tells the media id, which is the right to read the file", err)
+}
+
+func blobsSeekingSource(t *testing.T, s *blobs.Store) {
+	body := strings.NewReader("0123456789")
+	if _, err := body.Seek(3, io.SeekStart); err != nil {
+		t.Fatal(err)
 	}
-	absent(t, s, "pending/media_a")
+	if err := s.Put(t.Context(), "pending/media_a", body, "text/plain"); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, s, "pending/media_a"); got != "3456789" {
+		t.Errorf("got %q", got)
+	}
 }
 
 func blobsCancelledPut(t *testing.T, s *blobs.Store) {
 	put(t, s, "pending/media_old", "old")
 	for _, key := range []string{"pending/media_new", "pending/media_old"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		body := io.MultiReader(strings.NewReader(strings.Repeat("x", 200_000)), cancelling(cancel), strings.NewReader("y"))
-		err := s.Put(ctx, key, body, "text/plain")
-		if !errors.Is(err, context.Canceled) || messages.IsUnavailable(err) {
-			t.Errorf("Put = %v, want context.Canceled and no outage", err)
+		for _, seeks := range []bool{false, true} {
+			ctx, cancel := context.WithCancel(t.Context())
+			body := io.MultiReader(strings.NewReader(strings.Repeat("x", 200_000)), cancelling(cancel), strings.NewReader("y"))
+			if seeks {
+				body = seeking{body, 200_001}
+			}
+			err := s.Put(ctx, key, body, "text/plain")
+			if !errors.Is(err, context.Canceled) || messages.IsUnavailable(err) {
+				t.Errorf("Put = %v, want context.Canceled and no outage", err)
+			}
 		}
 	}
 	absent(t, s, "pending/media_new")
@@ -193,9 +216,60 @@ func blobsHealth(t *testing.T, s *blobs.Store) {
 	absent(t, s, "health/probe")
 }
 
+func blobsClaims(t *testing.T, s *blobs.Store) {
+	claims := s.Claims()
+	for _, body := range []string{"first", strings.Repeat("long ", 200_000)} {
+		for range 2 { // a retry of the publish puts the same claim again
+			if err := claims.Put(t.Context(), "claims/evt_a", []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := claims.Get(t.Context(), "claims/evt_a")
+		if err != nil || string(got) != body {
+			t.Errorf("got %d bytes of %d, %v", len(got), len(body), err)
+		}
+	}
+	if got, err := claims.Get(t.Context(), "claims/evt_b"); got != nil || err != nil {
+		t.Errorf("no claim: got %v, %v", got, err)
+	}
+	if err := claims.Put(t.Context(), "claims/evt_b", make([]byte, 5<<20)); err == nil {
+		t.Error("a claim of 5 MiB was put")
+	}
+}
+
+// blobsForeignClaims: an event from outside may name any key, and a claim as large as it likes.
+func blobsForeignClaims(t *testing.T, s *blobs.Store) {
+	put(t, s, "pending/media_a", "private")
+	put(t, s, "claims/large", strings.Repeat("x", 5<<20))
+	for _, key := range []string{"pending/media_a", "claims/../pending/media_a", "/claims/a", "claims/", "claims", "claims/large"} {
+		body, err := s.Claims().Get(t.Context(), key)
+		var permanent *messages.PermanentError
+		if body != nil || !errors.As(err, &permanent) {
+			t.Errorf("%s: got %d bytes, %v; want a permanent error", key, len(body), err)
+		}
+		if err := s.Claims().Put(t.Context(), key, []byte("x")); (err == nil) != (key == "claims/large") {
+			t.Errorf("%s: put: %v", key, err)
+		}
+	}
+}
+
 // cancelling is an empty reader that ends a context once it is reached.
 func cancelling(cancel context.CancelFunc) io.Reader {
 	return readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF })
+}
+
+// seeking looks like a file of a length that has not been read yet.
+type seeking struct {
+	io.Reader
+	size int64
+}
+
+// Seek implements io.Seeker.
+func (s seeking) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		return s.size + offset, nil
+	}
+	return offset, nil
 }
 
 type readerFunc func([]byte) (int, error)
