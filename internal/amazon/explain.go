@@ -39,6 +39,8 @@ func advise(err error) string {
 		return "AWS credentials have expired: sign in again"
 	case "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch":
 		return "AWS does not accept these credentials: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_PROFILE"
+	case "BucketAlreadyExists":
+		return "another account has a bucket of this name: choose another name"
 	case "OptInRequired", "AuthFailure":
 		return "the account may not use this region: check AWS_REGION"
 	}

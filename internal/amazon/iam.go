@@ -26,6 +26,10 @@ func IAMPolicies(ctx context.Context, cfg Config, access Access) (map[string]str
 	if err != nil {
 		return nil, explain(err)
 	}
+	return b.iamPolicies(ctx, access)
+}
+
+func (b *Bus) iamPolicies(ctx context.Context, access Access) (map[string]string, error) {
 	topics, err := b.topicTable(ctx)
 	if err != nil {
 		return nil, err
@@ -41,13 +45,11 @@ func IAMPolicies(ctx context.Context, cfg Config, access Access) (map[string]str
 	}
 	documents := map[string][]iamStatement{
 		"provision": a.provision(all),
-		"ingress":   append(a.look(all), a.publish(ingress)...),
-		"dlq":       append(a.look(all), a.deadLetters()...),
+		"ingress":   slices.Concat(a.look(all), a.publish(ingress), a.files("ingress")),
+		"dlq":       slices.Concat(a.look(all), a.deadLetters(), a.files("dlq")),
 	}
-	documents["ingress"] = append(documents["ingress"], a.files("ingress")...)
-	documents["dlq"] = append(documents["dlq"], a.files("dlq")...)
 	for _, q := range b.cfg.Queues {
-		documents["router-"+q.Name] = append(a.look(all), a.worker(q.Name)...)
+		documents["router-"+q.Name] = slices.Concat(a.look(all), a.worker(q.Name), a.files(q.Name))
 	}
 	texts := make(map[string]string, len(documents))
 	for role, statements := range documents {
@@ -130,13 +132,13 @@ func (a permissions) worker(name string) []iamStatement {
 	for _, topic := range a.access.Publishes[name] {
 		topics = append(topics, a.topics[topic])
 	}
-	return append(append(statements, a.publish(topics)...), a.files(name)...)
+	return append(statements, a.publish(topics)...)
 }
 
 func (a permissions) deadLetters() []iamStatement {
 	return []iamStatement{
 		allow("DeadLetters", []string{
-			"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:PurgeQueue",
+			"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
 		}, a.queues(a.bus.names.deadQueue)),
 		allow("Redrive", []string{"sqs:SendMessage"}, a.queues(a.bus.names.queue)),
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 // ProvisionOptions says what to make besides topics and queues, and how far to go.
@@ -96,16 +98,20 @@ func Provision(ctx context.Context, cfg Config, opts ProvisionOptions) (Report, 
 	if v := opts.VisibilityTimeout; v < time.Second || v > leaseMost || v%time.Second != 0 {
 		return Report{}, fmt.Errorf("visibility timeout is %s, SQS takes whole seconds from 1s to %s", v, leaseMost)
 	}
-	base := cfg.AWS.Retryer
-	cfg.AWS.Retryer = func() aws.Retryer { return patient(base) }
 	b, err := connect(ctx, cfg)
 	if err != nil {
 		return Report{}, explain(err)
 	}
-	p := &provisioner{bus: b, opts: opts, s3: s3.NewFromConfig(cfg.AWS, func(o *s3.Options) {
+	settings := cfg.AWS
+	settings.Retryer = func() aws.Retryer { return patient(cfg.AWS.Retryer) }
+	b.sns, b.sqs = sns.NewFromConfig(settings), sqs.NewFromConfig(settings)
+	p := &provisioner{bus: b, opts: opts, s3: s3.NewFromConfig(settings, func(o *s3.Options) {
 		o.UsePathStyle = o.BaseEndpoint != nil // LocalStack and others have no host name for each bucket
 	})}
-	return p.report, explain(p.run(ctx))
+	if err := p.run(ctx); err != nil {
+		return p.report, explain(err)
+	}
+	return p.report, nil
 }
 
 // patient also waits for other processes that provision, and for what is made to be seen everywhere.

@@ -20,7 +20,7 @@ const attributePolicy = string(sqstypes.QueueAttributeNamePolicy)
 func (p *provisioner) queue(ctx context.Context, want queueSpec) error {
 	url, err := p.bus.queueURL(ctx, want.name)
 	if errors.Is(err, errNoQueue) {
-		created := false
+		var created bool
 		if created, err = p.createQueue(ctx, want); err != nil || created {
 			return err
 		}
