@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/livepipe/livepipe/internal/blobs"
 )
 
 // Access says who may call.
@@ -30,8 +32,11 @@ type Config struct {
 	Origins []string
 	// TrustedProxies may say in X-Forwarded-For whom they speak for.
 	TrustedProxies []netip.Prefix
-	// MediaURL is where the files of uploads are reached, without a slash at the end.
+	// MediaURL is where the files of uploads are reached, without a slash at the end: this ingress, or a CDN before it.
 	MediaURL string
+	// MediaRedirect sends readers of a file to S3 by a signed URL that is valid so long, in whole seconds from 1 s to 7
+	// days, instead of serving its bytes. 0 serves them. The blob store must be able to sign.
+	MediaRedirect time.Duration
 	// UploadDir holds uploads while they are received. Empty means the system's directory for temporary files.
 	UploadDir string
 	// BodyLimit bounds a JSON body, UploadLimit the file of an upload, in bytes.
@@ -97,6 +102,8 @@ func (c Config) Validate() error {
 	}
 	u, err := url.Parse(c.MediaURL)
 	refuse(err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "", "media URL %q is not an http(s) URL", c.MediaURL)
+	refuse(c.MediaRedirect != 0 && (c.MediaRedirect < time.Second || c.MediaRedirect > blobs.MaxSigned || c.MediaRedirect%time.Second != 0),
+		"media redirect %s is not 0 or whole seconds from 1s to %s", c.MediaRedirect, blobs.MaxSigned)
 	refuse(c.BodyLimit <= 0 || c.UploadLimit <= 0, "body limit and upload limit must be positive")
 	refuse(c.AddressRate <= 0 || c.AddressBurst <= 0, "address rate and burst must be positive")
 	refuse(c.PublishTimeout <= 0, "publish timeout must be positive")

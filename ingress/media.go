@@ -51,12 +51,21 @@ type served struct {
 	inline      bool
 }
 
+// How long caches keep an answer. A released file never changes, and whoever has its URL may read it: so a CDN may keep
+// it as long as it likes, for everybody. Every other answer may be another one a second later, and 404 and 410 are kept
+// by caches that nobody forbids it (RFC 9110, section 15.1).
+var (
+	keepForever = []string{"public, max-age=31536000, immutable"}
+	keepNothing = []string{"no-store"}
+)
+
 // serveMedia serves what is released. The id is the capability to read: whoever was given it needs no credentials, as an
 // <img> in a page could not send any.
 func (s *Server) serveMedia(find func(echo.Context, store.Media) (served, bool)) handler {
 	return func(c echo.Context) (string, error) {
 		w, r := c.Response(), c.Request()
 		s.cors.mark(w.Header(), r.Header)
+		w.Header()["Cache-Control"] = keepNothing // until a file is there to be kept
 		if err := s.limits.allow(r); err != nil {
 			return actionMedia, err
 		}
@@ -80,6 +89,9 @@ func (s *Server) serveMedia(find func(echo.Context, store.Media) (served, bool))
 		file, ok := find(c, m)
 		if !ok {
 			return actionMedia, refuse(codeMediaNotFound)
+		}
+		if s.config.MediaRedirect > 0 {
+			return actionMedia, s.redirectToFile(c, file)
 		}
 		return actionMedia, s.serveFile(c, file)
 	}
@@ -142,7 +154,10 @@ func (s *Server) decided(ctx context.Context, id string) (store.Media, error) {
 // serveFile answers with the bytes, whole or in ranges. No browser is let to find its own meaning in them.
 func (s *Server) serveFile(c echo.Context, file served) error {
 	w, r := c.Response(), c.Request()
-	b, err := s.blobs.Get(r.Context(), file.key)
+	// As long for a slow reader, and for a slow bucket, as for a slow sender.
+	ctx, cancel := context.WithTimeout(r.Context(), uploadTimeout)
+	defer cancel()
+	b, err := s.blobs.Get(ctx, file.key)
 	if errors.Is(err, blobs.ErrNotFound) {
 		return refuse(codeMediaNotFound)
 	}
@@ -154,10 +169,9 @@ func (s *Server) serveFile(c echo.Context, file served) error {
 	h.Set("Content-Type", file.contentType)
 	h.Set("Content-Disposition", disposition(file.inline, file.name))
 	h.Set("ETag", `"`+file.etag+`"`)
-	h.Set("Cache-Control", "private, max-age=31536000, immutable") // a released file never changes
+	h["Cache-Control"] = keepForever
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// As long for a slow reader as for a slow sender.
 	_ = http.NewResponseController(w.Writer).SetWriteDeadline(time.Now().Add(uploadTimeout))
 	http.ServeContent(w, r, "", b.ModTime(), b)
 	return nil

@@ -50,7 +50,7 @@ func TestMediaIsServedSafely(t *testing.T) {
 	want := http.Header{
 		"Accept-Ranges":               {"bytes"},
 		"Access-Control-Allow-Origin": {"https://app.example.com"},
-		"Cache-Control":               {"private, max-age=31536000, immutable"},
+		"Cache-Control":               {"public, max-age=31536000, immutable"},
 		"Content-Disposition":         {`inline; filename="_mlaut _x_.png"; filename*=UTF-8''%C3%9Cmlaut%20%22x%22.png`},
 		"Content-Length":              {"5"},
 		"Content-Security-Policy":     {"default-src 'none'; sandbox"},
@@ -106,8 +106,30 @@ func TestMediaRequests(t *testing.T) {
 			if got.status == 404 || got.status == 405 {
 				problemOf(t, got)
 			}
+			if test.name != "more after it" { // no path of files
+				wantKept(t, test.name, got)
+			}
 		}
 	})
+}
+
+// wantKept: a cache, a CDN too, may keep a released file for ever and no other answer for a moment. net/http answers 416
+// itself, which nobody keeps unasked.
+func wantKept(t *testing.T, name string, got answer) {
+	t.Helper()
+	want := "no-store"
+	switch {
+	case got.status == 416:
+		want = ""
+	case got.status < 300 && got.header.Get("Allow") == "", got.status == 304:
+		want = "public, max-age=31536000, immutable"
+	}
+	if kept := got.header.Get("Cache-Control"); kept != want {
+		t.Errorf("%s: %d with Cache-Control %q, want %q", name, got.status, kept, want)
+	}
+	if got.header.Get("Vary") != "Origin" {
+		t.Errorf("%s: Vary %q", name, got.header.Get("Vary"))
+	}
 }
 
 func TestOnlyPicturesAndRecordingsAreShownInline(t *testing.T) {
@@ -163,6 +185,7 @@ func TestMediaStates(t *testing.T) {
 				if (got.status == 503) != (got.header.Get("Retry-After") == "1") {
 					t.Errorf("Retry-After %q", got.header.Get("Retry-After"))
 				}
+				wantKept(t, name, got)
 				if strings.Contains(got.body, "raw") {
 					t.Error("the file was served before it was released")
 				}

@@ -52,7 +52,7 @@ type Server struct {
 
 // New makes the handler. The error tells all that is wrong with the configuration.
 func New(c Config, d Deps) (*Server, error) {
-	if err := errors.Join(c.Validate(), d.validate()); err != nil {
+	if err := errors.Join(c.Validate(), d.validate(c)); err != nil {
 		return nil, fmt.Errorf("configure ingress: %w", err)
 	}
 	m, err := newMetrics(d.Registerer)
@@ -78,9 +78,12 @@ func New(c Config, d Deps) (*Server, error) {
 	return s, s.route(d.Channels)
 }
 
-func (d Deps) validate() error {
+func (d Deps) validate(c Config) error {
 	if d.Publisher == nil || d.History == nil || d.Uploads == nil || d.Blobs == nil || d.Accounts == nil || d.Logger == nil || d.Registerer == nil {
 		return errors.New("a dependency is missing")
+	}
+	if c.MediaRedirect != 0 && !d.Blobs.CanSign() {
+		return errors.New("LIVEPIPE_MEDIA_REDIRECT needs files in S3 (LIVEPIPE_BLOBS=s3://...): a directory has no signed URLs")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/livepipe/livepipe/internal/blobs"
+	"github.com/livepipe/livepipe/internal/conformance"
 )
 
 const (
@@ -26,10 +27,10 @@ func BenchmarkUploads(b *testing.B) {
 	b.Run("directory/streams", func(b *testing.B) { benchUploadsTo(b, open(b, b.TempDir()), stream) })
 	file := benchFile(b)
 	for name, source := range map[string]func(testing.TB) io.Reader{"files": file, "streams": stream} {
-		b.Run("s3/"+name, func(b *testing.B) { benchUploadsTo(b, open(b, realS3(b)), source) })
+		b.Run("s3/"+name, func(b *testing.B) { benchUploadsTo(b, open(b, conformance.Bucket(b)), source) })
 	}
 	b.Run("s3/stock", func(b *testing.B) {
-		s := open(b, realS3(b))
+		s := open(b, conformance.Bucket(b))
 		s.WriteAsGocloud()
 		benchUploadsTo(b, s, file)
 	})

@@ -125,7 +125,7 @@ func (f *fakeS3) get(w http.ResponseWriter, r *http.Request) {
 func refuseS3(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>as S3 says</Message></Error>")
+	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>as S3 says</Message><AWSAccessKeyId>AKIDEXAMPLE</AWSAccessKeyId></Error>")
 }
 
 func (f *fakeS3) requests() []string {

@@ -193,7 +193,7 @@ func TestBrokenOffUploadLeavesNothing(t *testing.T) {
 		newFakeS3(t)
 		breakOff(t, open(t, "s3://uploads"))
 	})
-	t.Run("S3", func(t *testing.T) { breakOff(t, open(t, realS3(t))) })
+	t.Run("S3", func(t *testing.T) { breakOff(t, open(t, conformance.Bucket(t))) })
 }
 
 func breakOff(t *testing.T, s *blobs.Store) {
