@@ -151,8 +151,9 @@ func (s *Source) receive(a answer) answer {
 	return a
 }
 
-// claimRetry is when a message comes again whose large body could not be read.
-const claimRetry = 10 * time.Second
+// claimRetry is when a message comes again whose large body could not be read, times the number of its receives: the
+// hundred that SQS allows it, before it takes it for the cause of crashes, last 42 hours.
+const claimRetry = 30 * time.Second
 
 // decodeAll makes deliveries of what was received at the given time. While the store of large bodies is down, what needs
 // it goes back, and on a FIFO queue what its group holds behind it as well.
@@ -178,7 +179,7 @@ func (s *Source) decodeAll(msgs []sqstypes.Message, at time.Time) []received {
 				waiting[group] = true
 			}
 		}
-		back = append(back, hide(r, claimRetry, at))
+		back = append(back, hide(r, claimRetry*time.Duration(max(1, receivedOf(m))), at))
 	}
 	if len(back) > 0 {
 		_ = s.bus.change(ctx, s.url, back) // those that fail come back when their lease ends
@@ -188,12 +189,17 @@ func (s *Source) decodeAll(msgs []sqstypes.Message, at time.Time) []received {
 
 // deliver makes a delivery of what was received, all but its receipt.
 func (b *Bus) deliver(m *sqstypes.Message, msg *message.Message) lanes.Delivery {
-	received, _ := strconv.Atoi(m.Attributes[string(sqstypes.MessageSystemAttributeNameApproximateReceiveCount)])
 	return lanes.Delivery{
 		Message: msg, Size: weigh(msg), ID: aws.ToString(m.MessageId),
 		Key:      cmp.Or(msg.Metadata.Get(bus.MetadataLane), b.fifoGroup(m), aws.ToString(m.MessageId)),
-		Received: received, // 0 when SQS says nothing readable
+		Received: receivedOf(m),
 	}
+}
+
+// receivedOf is 0 when SQS says nothing readable.
+func receivedOf(m *sqstypes.Message) int {
+	n, _ := strconv.Atoi(m.Attributes[string(sqstypes.MessageSystemAttributeNameApproximateReceiveCount)])
+	return n
 }
 
 // fifoGroup is the group that keeps its order. On a standard queue a group is a tenant, and empty here.

@@ -22,8 +22,10 @@ const (
 	// engineReceipts adds what is handled and waits for a delete that fails. SQS counts at most 120,000 hidden messages
 	// for all processes of a queue.
 	engineReceipts = 16 << 10
-	// largest is what SQS takes, and more than ingress accepts: a large event counts with its body.
+	// largest is what SQS takes, and what ingress accepts: a large event counts with its body.
 	largest = 1 << 20
+	// engineBytes leave a hot key, which may have a quarter of them, its 32 messages even if all of them are large.
+	engineBytes = 4 * 32 * largest
 	// A delete waits so long for nine others. On a FIFO queue the next message of a group waits for it as well.
 	linger, fifoLinger = 100 * time.Millisecond, 20 * time.Millisecond
 )
@@ -32,7 +34,7 @@ const (
 func (b *Bus) Engine() lanes.Config {
 	c := lanes.Config{
 		Lease: Visibility, Order: lanes.Unordered, SettleBatch: maxBatch, SettleLinger: linger,
-		MaxMessages: engineMessages, MaxReceipts: engineReceipts, LargestMessage: largest,
+		MaxMessages: engineMessages, MaxReceipts: engineReceipts, MaxBytes: engineBytes, LargestMessage: largest,
 	}
 	if b.cfg.FIFO {
 		c.Order, c.SettleLinger = lanes.Ordered, fifoLinger
