@@ -38,7 +38,7 @@ func TestFullDisk(t *testing.T) {
 	l.until(t, 500)
 	l.end()
 	t.Logf("%d accepted before the disk was full, %d in all", before, l.accepted.Load())
-	l.check(t, p.URL)
+	l.check(t, &site{stack: stacks[0], ingress: p})
 }
 
 // fill writes until nothing fits any more.

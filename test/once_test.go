@@ -12,26 +12,25 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// TestSameEventElevenTimes holds F4: concurrent copies, and the same copies again after a restart, are one message.
-func TestSameEventElevenTimes(t *testing.T) {
-	env := []string{"LIVEPIPE_DATA=" + t.TempDir()}
+// sameEventElevenTimes holds F4: concurrent copies, and the same copies again after a restart, are one message.
+func sameEventElevenTimes(t *testing.T, s stack) {
+	at := s.open(t, nil, "history")
 	body := spec(t, "receive-message.request")
 	for range 2 {
-		p := start(t, env, "serve")
 		var copies sync.WaitGroup
 		for range 11 {
 			copies.Go(func() {
-				if status, answer, err := try(http.DefaultClient, p.URL+"/livechat/"+identifier, body); err != nil || status != 200 {
+				if status, answer, err := try(http.DefaultClient, at.ingress.URL+"/livechat/"+identifier, body); err != nil || status != 200 {
 					t.Errorf("copy: %d %s %v", status, answer, err)
 				}
 			})
 		}
 		copies.Wait()
-		// A later message of the same lane is in history only after every copy was handled.
+		// A later message of the same lane is in an ordered history only after every copy was handled.
 		later := strings.ReplaceAll(body, "msg_002", "msg_later")
-		post(t, p.URL+"/livechat/"+identifier, later)
+		post(t, at.ingress.URL+"/livechat/"+identifier, later)
 		eventually(t, "history has the message once", func() bool {
-			_, answer := post(t, p.URL+"/livechat/"+identifier+"?action=fetch_messages&chat_id=chat_abc123", "")
+			_, answer := post(t, at.ingress.URL+"/livechat/"+identifier+"?action=fetch_messages&chat_id=chat_abc123", "")
 			var page struct {
 				Total    int              `json:"total"`
 				Messages []map[string]any `json:"messages"`
@@ -44,30 +43,23 @@ func TestSameEventElevenTimes(t *testing.T) {
 			}
 			return page.Total == 2
 		})
-		p.signal(syscall.SIGTERM)
-		if code := p.wait(); code != 0 {
-			t.Fatalf("exit %d\n%s", code, p.printed())
-		}
+		at.restart()
 	}
 }
 
-// TestTermUnderLoad holds F14: the process drains, hands back and exits 0, and nothing that got a 200 is lost.
-func TestTermUnderLoad(t *testing.T) {
-	env := []string{"LIVEPIPE_DATA=" + t.TempDir(), "LIVEPIPE_ADDRESS_RATE=0"}
-	p := start(t, env, "serve")
-	l := newLoad(p.URL)
-	l.resume(p.URL)
-	l.until(t, 1000)
+// termUnderLoad holds F14: every process drains, hands back and exits 0, and nothing that got a 200 is lost or waits
+// for a lease to end.
+func termUnderLoad(t *testing.T, s stack) {
+	at := s.open(t, []string{"LIVEPIPE_ADDRESS_RATE=0"}, "history")
+	l := newLoad(at.ingress.URL)
+	l.resume(at.ingress.URL)
+	l.until(t, some(1000))
 	l.pause()
-	p.signal(syscall.SIGTERM)
-	if code := p.wait(); code != 0 {
-		t.Fatalf("exit %d\n%s", code, p.printed())
-	}
-	p = start(t, env, "serve")
-	l.resume(p.URL)
+	at.restart()
+	l.resume(at.ingress.URL)
 	l.until(t, 100)
 	l.end()
-	l.check(t, p.URL)
+	l.check(t, at)
 }
 
 // TestSecondSignal holds F14: whoever asks twice does not wait.

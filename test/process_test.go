@@ -133,6 +133,17 @@ func (p *process) kill() {
 	p.exit <- <-p.exit
 }
 
+// running reports whether the process has not ended yet.
+func (p *process) running() bool {
+	select {
+	case err := <-p.exit:
+		p.exit <- err
+		return false
+	default:
+		return true
+	}
+}
+
 // signal sends one signal.
 func (p *process) signal(s syscall.Signal) {
 	p.t.Helper()
@@ -155,7 +166,7 @@ func (p *process) wait() int {
 }
 
 // command runs livepipe to its end.
-func command(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
+func command(t testing.TB, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()

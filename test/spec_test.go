@@ -2,7 +2,6 @@ package test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,34 +14,6 @@ import (
 
 // identifier is the spec's own.
 const identifier = "b3JnMTIzOnVzZXI0NTY6bGMtNzg5"
-
-// stacks are the two ways to run; every end-to-end test that takes one passes on both.
-var stacks = map[string]func(t *testing.T, data string, env ...string) string{
-	"one process": func(t *testing.T, data string, env ...string) string {
-		return start(t, append(env, "LIVEPIPE_DATA="+data), "serve").URL
-	},
-	"separate processes": func(t *testing.T, data string, env ...string) string {
-		nats := freeAddr(t)
-		shared := append(env, "LIVEPIPE_DATA="+data)
-		start(t, shared, "broker", "--nats-listen="+nats)
-		shared = append(shared, "LIVEPIPE_BUS=nats://"+nats)
-		ingress := start(t, shared, "ingress")
-		for _, worker := range []string{"history", "delivery", "routing", "dispatch", "media"} {
-			start(t, shared, "router", "--workers="+worker)
-		}
-		return ingress.URL
-	},
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // spec reads an example of the contract.
 func spec(t *testing.T, name string) string {
@@ -63,41 +34,36 @@ func compact(t *testing.T, s string) string {
 	return string(v)
 }
 
-func TestSpecExamples(t *testing.T) {
-	for name, stack := range stacks {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := stack(t, t.TempDir())
+func specExamples(t *testing.T, s stack) {
+	url := s.open(t, nil).ingress.URL
 
-			status, answer := post(t, url+"/webhooks/livechat/"+identifier, spec(t, "receive-webhook.request"))
-			if diff := cmp.Diff(compact(t, spec(t, "receive-webhook.response")), compact(t, answer)); status != 200 || diff != "" {
-				t.Errorf("receive on the webhook path: %d (-want +got):\n%s", status, diff)
-			}
+	status, answer := post(t, url+"/webhooks/livechat/"+identifier, spec(t, "receive-webhook.request"))
+	if diff := cmp.Diff(compact(t, spec(t, "receive-webhook.response")), compact(t, answer)); status != 200 || diff != "" {
+		t.Errorf("receive on the webhook path: %d (-want +got):\n%s", status, diff)
+	}
 
-			status, answer = post(t, url+"/livechat/"+identifier, spec(t, "receive-message.request"))
-			queuedAt := regexp.MustCompile(`"queuedAt":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
-			want := queuedAt.ReplaceAllString(compact(t, spec(t, "receive-message.response")), `"queuedAt":"T"`)
-			if diff := cmp.Diff(want, queuedAt.ReplaceAllString(compact(t, answer), `"queuedAt":"T"`)); status != 200 || diff != "" {
-				t.Errorf("receive: %d (-want +got):\n%s", status, diff)
-			}
+	status, answer = post(t, url+"/livechat/"+identifier, spec(t, "receive-message.request"))
+	queuedAt := regexp.MustCompile(`"queuedAt":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
+	want := queuedAt.ReplaceAllString(compact(t, spec(t, "receive-message.response")), `"queuedAt":"T"`)
+	if diff := cmp.Diff(want, queuedAt.ReplaceAllString(compact(t, answer), `"queuedAt":"T"`)); status != 200 || diff != "" {
+		t.Errorf("receive: %d (-want +got):\n%s", status, diff)
+	}
 
-			status, answer = post(t, url+"/livechat/"+identifier+"?action=delivery_status", spec(t, "delivery-status.request"))
-			if diff := cmp.Diff(compact(t, spec(t, "delivery-status.response")), compact(t, answer)); status != 200 || diff != "" {
-				t.Errorf("delivery status: %d (-want +got):\n%s", status, diff)
-			}
+	status, answer = post(t, url+"/livechat/"+identifier+"?action=delivery_status", spec(t, "delivery-status.request"))
+	if diff := cmp.Diff(compact(t, spec(t, "delivery-status.response")), compact(t, answer)); status != 200 || diff != "" {
+		t.Errorf("delivery status: %d (-want +got):\n%s", status, diff)
+	}
 
-			// At once, as a script would: whoever got a 200 for a message finds it in history.
-			status, answer = post(t, url+"/livechat/"+identifier+"?action=fetch_messages&chat_id=chat_abc123&limit=20",
-				spec(t, "fetch-messages.request"))
-			if diff := cmp.Diff(compact(t, spec(t, "fetch-messages.response")), compact(t, answer)); status != 200 || diff != "" {
-				t.Errorf("fetch: %d (-want +got):\n%s", status, diff)
-			}
-		})
+	// At once, as a script would: whoever got a 200 for a message finds it in history.
+	status, answer = post(t, url+"/livechat/"+identifier+"?action=fetch_messages&chat_id=chat_abc123&limit=20",
+		spec(t, "fetch-messages.request"))
+	if diff := cmp.Diff(compact(t, spec(t, "fetch-messages.response")), compact(t, answer)); status != 200 || diff != "" {
+		t.Errorf("fetch: %d (-want +got):\n%s", status, diff)
 	}
 }
 
 func TestSpecPreflight(t *testing.T) {
-	url := stacks["one process"](t, t.TempDir())
+	url := stacks[0].open(t, nil).ingress.URL
 	req, err := http.NewRequest(http.MethodOptions, url+"/livechat/"+identifier, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +93,7 @@ func TestSpecPreflight(t *testing.T) {
 }
 
 func TestSamplesAreTheSpecsExamples(t *testing.T) {
-	url := stacks["one process"](t, t.TempDir())
+	url := stacks[0].open(t, nil).ingress.URL
 	samples, err := filepath.Glob("../examples/*.json")
 	if err != nil || len(samples) == 0 {
 		t.Fatal("no samples", err)

@@ -77,51 +77,46 @@ func photo(t *testing.T) []byte {
 	return append(append(bytes.Clone(b.Bytes()[:2]), comment...), b.Bytes()[2:]...)
 }
 
-func TestUpload(t *testing.T) {
-	for name, stack := range stacks {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			url := stack(t, t.TempDir())
-			picture := photo(t)
+func uploads(t *testing.T, s stack) {
+	url := s.open(t, nil).ingress.URL
+	picture := photo(t)
 
-			if status, answer := upload(t, url, "chat_nobody", "a.jpg", "image/jpeg", picture); status != http.StatusNotFound {
-				t.Errorf("upload to an unknown chat: %d %s", status, answer)
-			}
-			post(t, url+"/webhooks/livechat/"+identifier, spec(t, "receive-webhook.request"))
-			status, answer := upload(t, url, "chat_abc123", "screenshot.jpg", "image/jpeg", picture)
-			var up uploaded
-			if err := json.Unmarshal([]byte(answer), &up); err != nil || status != http.StatusOK {
-				t.Fatalf("upload: %d %s", status, answer)
-			}
-			m := up.Media
-			if up.Status != "uploaded" || m.Filename != "screenshot.jpg" || m.ContentType != "image/jpeg" || m.Size != len(picture) {
-				t.Errorf("the answer does not describe what was received: %s", answer)
-			}
-			// The URL is under LIVEPIPE_MEDIA_URL; this ingress serves the same path.
-			path := m.URL[strings.Index(m.URL, "/media/"):]
-			var served string
-			eventually(t, "the file is released", func() bool {
-				code, header, body := get(t, url+path)
-				served = body
-				return code == http.StatusOK && header.Get("Content-Type") == "image/jpeg" &&
-					header.Get("X-Content-Type-Options") == "nosniff" && header.Get("ETag") != ""
-			})
-			if strings.Contains(served, "GPS") {
-				t.Error("the comment of the picture is served")
-			}
-			if _, err := jpeg.Decode(strings.NewReader(served)); err != nil {
-				t.Errorf("the served picture does not decode: %v", err)
-			}
-			eventually(t, "the upload stands in history as a file", func() bool {
-				_, answer := post(t, url+"/livechat/"+identifier+"?action=fetch_messages&chat_id=chat_abc123", "")
-				return strings.Contains(answer, `"type":"file"`) && strings.Contains(answer, m.ID) && strings.Contains(answer, "thumbnail_url")
-			})
-		})
+	if status, answer := upload(t, url, "chat_nobody", "a.jpg", "image/jpeg", picture); status != http.StatusNotFound {
+		t.Errorf("upload to an unknown chat: %d %s", status, answer)
 	}
+	post(t, url+"/webhooks/livechat/"+identifier, spec(t, "receive-webhook.request"))
+	status, answer := upload(t, url, "chat_abc123", "screenshot.jpg", "image/jpeg", picture)
+	var up uploaded
+	if err := json.Unmarshal([]byte(answer), &up); err != nil || status != http.StatusOK {
+		t.Fatalf("upload: %d %s", status, answer)
+	}
+	m := up.Media
+	if up.Status != "uploaded" || m.Filename != "screenshot.jpg" || m.ContentType != "image/jpeg" || m.Size != len(picture) {
+		t.Errorf("the answer does not describe what was received: %s", answer)
+	}
+	// The URL is under LIVEPIPE_MEDIA_URL; this ingress serves the same path.
+	path := m.URL[strings.Index(m.URL, "/media/"):]
+	var served string
+	eventually(t, "the file is released", func() bool {
+		code, header, body := get(t, url+path)
+		served = body
+		return code == http.StatusOK && header.Get("Content-Type") == "image/jpeg" &&
+			header.Get("X-Content-Type-Options") == "nosniff" && header.Get("ETag") != ""
+	})
+	if strings.Contains(served, "GPS") {
+		t.Error("the comment of the picture is served")
+	}
+	if _, err := jpeg.Decode(strings.NewReader(served)); err != nil {
+		t.Errorf("the served picture does not decode: %v", err)
+	}
+	eventually(t, "the upload stands in history as a file", func() bool {
+		_, answer := post(t, url+"/livechat/"+identifier+"?action=fetch_messages&chat_id=chat_abc123", "")
+		return strings.Contains(answer, `"type":"file"`) && strings.Contains(answer, m.ID) && strings.Contains(answer, "thumbnail_url")
+	})
 }
 
 func TestUploadRefusals(t *testing.T) {
-	url := stacks["one process"](t, t.TempDir())
+	url := stacks[0].open(t, nil).ingress.URL
 	post(t, url+"/webhooks/livechat/"+identifier, spec(t, "receive-webhook.request"))
 	for name, c := range map[string]struct {
 		file   []byte

@@ -13,9 +13,9 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// TestWebhookDestination: a message that a rule picks reaches the organisation's own system, signed, as the event that
+// webhookDestination: a message that a rule picks reaches the organisation's own system, signed, as the event that
 // ingress took, and again with the same id when the first try failed.
-func TestWebhookDestination(t *testing.T) {
+func webhookDestination(t *testing.T, s stack) {
 	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	verifier, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
@@ -38,8 +38,8 @@ func TestWebhookDestination(t *testing.T) {
 	defer crm.Close()
 	rules := writeFile(t, "routes.yaml", "destinations:\n  crm: {type: webhook, url: '"+crm.URL+"/hook', secret_env: CRM_SECRET}\n"+
 		"rules:\n  - {name: orders, when: 'message.text contains \"order\"', to: [crm]}\n")
-	p := start(t, []string{"LIVEPIPE_DATA=" + t.TempDir(), "LIVEPIPE_ROUTES=" + rules, "CRM_SECRET=" + secret}, "serve")
-	post(t, p.URL+"/livechat/"+identifier, spec(t, "receive-message.request"))
+	at := s.open(t, []string{"LIVEPIPE_ROUTES=" + rules, "CRM_SECRET=" + secret}, "routing", "dispatch")
+	post(t, at.ingress.URL+"/livechat/"+identifier, spec(t, "receive-message.request"))
 
 	failed, again := <-calls, <-calls
 	for _, c := range []call{failed, again} {

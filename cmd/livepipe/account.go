@@ -11,7 +11,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -49,7 +48,7 @@ func (c *accountAddCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return c.withStore(ctx, func(db *sqlite.Store) error {
+	return c.withStore(ctx, func(db openStore) error {
 		token := newToken()
 		if err := db.AddAccount(ctx, tenant, sha256.Sum256([]byte(token)), time.Now()); err != nil {
 			return fmt.Errorf("add account: %w", err)
@@ -73,7 +72,7 @@ type accountListCmd struct {
 
 // Run lists the accounts.
 func (c *accountListCmd) Run(ctx context.Context, std streams) error {
-	return c.withStore(ctx, func(db *sqlite.Store) error {
+	return c.withStore(ctx, func(db openStore) error {
 		accounts, err := db.Accounts(ctx)
 		if err != nil {
 			return fmt.Errorf("list accounts: %w", err)
@@ -98,7 +97,7 @@ func (c *accountRemoveCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	return c.withStore(ctx, func(db *sqlite.Store) error {
+	return c.withStore(ctx, func(db openStore) error {
 		switch err := db.RemoveAccount(ctx, tenant); {
 		case errors.Is(err, store.ErrUnknownAccount):
 			return fmt.Errorf("no account of org %q and livechat %q (see livepipe account list)", c.Org, c.LiveChat)

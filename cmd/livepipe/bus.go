@@ -2,174 +2,71 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/go-json-experiment/json"
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/livepipe/livepipe/internal/app"
-	"github.com/livepipe/livepipe/internal/jetstream"
-	"github.com/livepipe/livepipe/internal/lanes"
-	"github.com/livepipe/livepipe/router"
+	"github.com/livepipe/livepipe/internal/bus"
 )
 
-// natsConfig is how other processes reach the embedded broker.
-type natsConfig struct {
-	natsClient
-	NATSListen string `name:"nats-listen" env:"LIVEPIPE_NATS_LISTEN" help:"Serve the embedded broker to other livepipe processes at host:port; they set LIVEPIPE_BUS=nats://host:port. Any but a loopback address needs a token."`
+// The words of LIVEPIPE_BUS that are no address.
+const (
+	embedded  = "embedded"
+	amazonBus = "aws"
+)
+
+// openBus is an open bus, whichever it is: the rooms' side of it, the dead letters, and its end.
+type openBus struct {
+	app.Bus
+	dead  deadLetters
+	close func() error
 }
 
-// natsClient is what every process needs to be let in.
-type natsClient struct {
-	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that clients of the broker present."`
+// deadLetters is what `livepipe dlq` works on.
+type deadLetters interface {
+	List(ctx context.Context, queue string, limit int) ([]bus.DeadLetter, error)
+	Get(ctx context.Context, queue, id string) (bus.DeadLetter, *message.Message, error)
+	Redrive(ctx context.Context, queue string, what bus.Redrive) (int, error)
+	Purge(ctx context.Context, queue string, ids ...string) (int, error)
 }
 
-// broker is an open bus, with the server when it runs in this process.
-type broker struct {
-	*jetstream.Bus
-	server *jetstream.Server
-	door   string // file that tells other commands how to reach the server
+// busSettings are all that it takes to reach a bus.
+type busSettings struct {
+	busConfig
+	storeConfig
+	natsConfig
+	claims bus.Claims // where events go that are too large for SNS
 }
 
-// openBroker opens what LIVEPIPE_BUS names, and makes its streams and queues.
-func openBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger) (*broker, error) {
-	config := jetstream.Config{Token: n.NATSToken, Prefix: c.Prefix, Queues: queues(), Logger: log}
-	if strings.HasPrefix(c.Bus, "nats://") || strings.HasPrefix(c.Bus, "tls://") {
-		config.URL = c.Bus
-		bus, err := jetstream.Open(ctx, config)
-		if err != nil {
-			return nil, fmt.Errorf("open the bus at %s: %w", hide("", c.Bus), err)
-		}
-		return &broker{Bus: bus}, nil
-	}
-	if c.Bus != "embedded" {
-		return nil, errors.New("LIVEPIPE_BUS must be embedded or nats://host:port")
-	}
-	// Without an address of its own the server still listens, on a free loopback port behind a token that only the
-	// owner of the data directory can read: `livepipe dlq` works beside a running process this way.
-	if n.NATSListen == "" {
-		n.NATSListen, n.NATSToken = "127.0.0.1:0", rand.Text()
-	}
-	server, err := jetstream.StartServer(ctx, jetstream.ServerConfig{
-		Dir: c.dataPath("bus"), Listen: n.NATSListen, Token: n.NATSToken, Logger: log,
-	})
-	if errors.Is(err, jetstream.ErrDirInUse) {
-		return nil, fmt.Errorf("%w (stop it, or set LIVEPIPE_DATA to another directory)", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	b := &broker{server: server, door: c.dataPath("bus.json")}
-	config.Server, config.Token = server, n.NATSToken
-	if b.Bus, err = jetstream.Open(ctx, config); err != nil {
-		return nil, errors.Join(err, server.Shutdown())
-	}
-	if err := writeDoor(b.door, door{URL: "nats://" + server.Addr(), Token: n.NATSToken}); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return b, nil
+var errUnknownBus = errors.New("LIVEPIPE_BUS must be embedded, nats://host:port or aws")
+
+// connect opens what LIVEPIPE_BUS names.
+func connect(ctx context.Context, s busSettings, log *slog.Logger) (*openBus, error) {
+	return connectWith(ctx, s, log, openBroker)
 }
 
-// attachBroker reaches the bus for a command: the process that runs on the data directory when there is one, else the
+// attach is connect for a command: through the process that runs on the data directory when there is one, else the
 // files themselves.
-func attachBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger) (*broker, error) {
-	if c.Bus == "embedded" {
-		if d, err := readDoor(c.dataPath("bus.json")); err == nil {
-			c.Bus, n.NATSToken = d.URL, d.Token
-			return openBroker(ctx, c, n, log)
+func attach(ctx context.Context, s busSettings, log *slog.Logger) (*openBus, error) {
+	return connectWith(ctx, s, log, attachBroker)
+}
+
+func connectWith(
+	ctx context.Context, s busSettings, log *slog.Logger,
+	broker func(context.Context, busConfig, natsConfig, *slog.Logger) (*broker, error),
+) (*openBus, error) {
+	switch {
+	case s.Bus == amazonBus:
+		return openAmazon(ctx, s, log)
+	case s.Bus == embedded, strings.HasPrefix(s.Bus, "nats://"), strings.HasPrefix(s.Bus, "tls://"):
+		b, err := broker(ctx, s.busConfig, s.natsConfig, log)
+		if err != nil {
+			return nil, err
 		}
+		return b.open(), nil
 	}
-	return openBroker(ctx, c, n, log)
-}
-
-// Close ends the connection, and the server when it is ours.
-func (b *broker) Close() error {
-	err := b.Bus.Close()
-	if b.server == nil {
-		return err
-	}
-	if e := os.Remove(b.door); e != nil && !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, fmt.Errorf("remove %s: %w", b.door, e))
-	}
-	return errors.Join(err, b.server.Shutdown())
-}
-
-// rooms is the bus as app needs it.
-func (b *broker) rooms() app.Bus {
-	bus := app.Bus{
-		Publisher:   b.Publisher(),
-		DeadLetters: b.DeadLetters(),
-		Source:      func(ctx context.Context, queue string) (lanes.Source, error) { return b.Source(ctx, queue) },
-		Engine:      lanes.Config{Lease: jetstream.AckWait},
-		Backlog: func(ctx context.Context, queue string) (int64, time.Time, error) {
-			backlog, err := b.Backlog(ctx, queue)
-			return backlog.Messages, backlog.Oldest, err
-		},
-		Health: b.Health,
-	}
-	if b.server != nil {
-		bus.Repair = b.server.Restart
-	}
-	return bus
-}
-
-// queues are the route table in the bus's words.
-func queues() []jetstream.Queue {
-	// What a worker publishes for another must not wait at the fsyncs that LiveChat waits for, nor they at its. A queue
-	// that changes streams leaves its backlog behind, so none is ever moved.
-	streams := map[string]string{"dispatch": jetstream.Dispatch}
-	var all []jetstream.Queue
-	for _, binding := range router.Table() {
-		q := jetstream.Queue{Name: binding.Worker, Stream: streams[binding.Worker]}
-		for _, t := range binding.Types {
-			q.Topics = append(q.Topics, t.Topic())
-		}
-		all = append(all, q)
-	}
-	return all
-}
-
-// door is how a command on the same machine reaches the broker of a running process.
-type door struct {
-	URL   string `json:"url"`
-	Token string `json:"token"`
-}
-
-func writeDoor(file string, d door) error {
-	b, err := json.Marshal(d)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", filepath.Base(file), err)
-	}
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("replace %s: %w", file, err)
-	}
-	if err := os.WriteFile(file, b, 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
-	}
-	return nil
-}
-
-// readDoor fails when nobody answers there: a process that was killed leaves its file behind.
-func readDoor(file string) (door, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return door{}, fmt.Errorf("read %s: %w", file, err)
-	}
-	var d door
-	if err := json.Unmarshal(b, &d); err != nil {
-		return door{}, fmt.Errorf("read %s: %w", file, err)
-	}
-	u, err := url.Parse(d.URL)
-	if err != nil {
-		return door{}, fmt.Errorf("read %s: %w", file, err)
-	}
-	return d, reachable(u.Host)
+	return nil, errUnknownBus
 }

@@ -17,14 +17,9 @@ import (
 // busConfig chooses the broker.
 type busConfig struct {
 	Data   string `env:"LIVEPIPE_DATA" default:"./data" help:"Directory of everything that this machine keeps."`
-	Bus    string `env:"LIVEPIPE_BUS" default:"embedded" help:"Broker: 'embedded' runs NATS JetStream inside the process; nats://host:port uses another process's or a server of your own."`
+	Bus    string `env:"LIVEPIPE_BUS" default:"embedded" help:"Broker: 'embedded' runs NATS JetStream inside the process; nats://host:port uses another process's or a server of your own; 'aws' is SNS and SQS."`
 	Prefix string `env:"LIVEPIPE_PREFIX" default:"livepipe" help:"First part of every stream, topic and queue name; keeps environments apart."`
-}
-
-// storeConfig chooses the database and the place of the files.
-type storeConfig struct {
-	Store string `env:"LIVEPIPE_STORE" help:"Database: sqlite:PATH (default: sqlite:DATA/livepipe.db)."`
-	Blobs string `env:"LIVEPIPE_BLOBS" help:"Uploaded files: file:///DIRECTORY (default: DATA/blobs)."`
+	awsConfig
 }
 
 // processConfig is what every long-running role has.
@@ -44,6 +39,7 @@ type httpConfig struct {
 	CORSOrigins    []string      `env:"LIVEPIPE_CORS_ORIGINS" default:"https://app.example.com" help:"Origins of browser apps that may call; * for any."`
 	TrustedProxies []string      `env:"LIVEPIPE_TRUSTED_PROXIES" help:"Networks (CIDR) whose X-Forwarded-For is believed."`
 	MediaURL       string        `env:"LIVEPIPE_MEDIA_URL" help:"Where uploads are served, without the final slash (default: http://ADDR/media)."`
+	MediaRedirect  time.Duration `env:"LIVEPIPE_MEDIA_REDIRECT" default:"0s" help:"With s3://: send readers of an upload to S3 by a signed URL that is valid so long, instead of serving the bytes."`
 	MaxUpload      int64         `env:"LIVEPIPE_MAX_UPLOAD" default:"10485760" help:"Largest upload in bytes (default: LiveChat's own 10 MiB)."`
 	AddressRate    float64       `env:"LIVEPIPE_ADDRESS_RATE" default:"1000" help:"Requests a second that one address may send, loopback excepted; 0 is no limit."`
 	PublishTimeout time.Duration `env:"LIVEPIPE_PUBLISH_TIMEOUT" default:"3s" help:"How long the broker has to make an event durable before the caller gets a 503."`
@@ -57,30 +53,6 @@ type routerConfig struct {
 }
 
 func (c busConfig) dataPath(name string) string { return filepath.Join(c.Data, name) }
-
-// storePath is the SQLite file that the settings name.
-func (c processConfig) storePath() (string, error) {
-	if c.Store == "" {
-		return c.dataPath("livepipe.db"), nil
-	}
-	path, ok := strings.CutPrefix(c.Store, "sqlite:")
-	if !ok || path == "" {
-		return "", fmt.Errorf("LIVEPIPE_STORE must be sqlite:PATH")
-	}
-	return path, nil
-}
-
-// blobsURL is the place of the files that the settings name.
-func (c processConfig) blobsURL() (string, error) {
-	if c.Blobs != "" {
-		return c.Blobs, nil
-	}
-	dir, err := filepath.Abs(c.dataPath("blobs"))
-	if err != nil {
-		return "", fmt.Errorf("find the directory of the files: %w", err)
-	}
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String(), nil
-}
 
 // mediaURL is where a browser fetches uploads.
 func (c httpConfig) mediaURL() string {

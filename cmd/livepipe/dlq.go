@@ -22,14 +22,31 @@ type dlqCmd struct {
 	Purge   dlqPurgeCmd   `cmd:"" help:"Delete dead letters for good."`
 }
 
-// dlqConfig is how a command reaches the dead letters: through the running process, or the files when none runs.
+// dlqConfig is how a command reaches the dead letters: through the running process, or the files when none runs. What
+// was too large for SNS stands with the uploads.
 type dlqConfig struct {
 	busConfig
+	storeConfig
 	natsClient
 }
 
-func (c dlqConfig) open(ctx context.Context, std streams) (*broker, error) {
-	return attachBroker(ctx, c.busConfig, natsConfig{natsClient: c.natsClient}, quiet(std))
+// with opens the dead letters for one use.
+func (c dlqConfig) with(ctx context.Context, std streams, use func(deadLetters) error) (err error) {
+	settings := busSettings{busConfig: c.busConfig, storeConfig: c.storeConfig, natsConfig: natsConfig{natsClient: c.natsClient}}
+	if c.Bus == amazonBus {
+		files, err := processConfig{busConfig: c.busConfig, storeConfig: c.storeConfig}.openBlobs(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, files.Close()) }()
+		settings.claims = files.Claims()
+	}
+	b, err := attach(ctx, settings, quiet(std))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	return use(b.dead)
 }
 
 type dlqListCmd struct {
@@ -39,28 +56,25 @@ type dlqListCmd struct {
 }
 
 // Run lists dead letters.
-func (c *dlqListCmd) Run(ctx context.Context, std streams) (err error) {
-	b, err := c.open(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WORKER\tID\tREASON\tATTEMPTS\tFAILED AT\tTYPE\tEVENT")
-	for _, binding := range router.Table() {
-		if c.Worker != "" && c.Worker != binding.Worker {
-			continue
+func (c *dlqListCmd) Run(ctx context.Context, std streams) error {
+	return c.with(ctx, std, func(dead deadLetters) error {
+		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "WORKER\tID\tREASON\tATTEMPTS\tFAILED AT\tTYPE\tEVENT")
+		for _, binding := range router.Table() {
+			if c.Worker != "" && c.Worker != binding.Worker {
+				continue
+			}
+			letters, err := dead.List(ctx, binding.Worker, c.Limit)
+			if err != nil {
+				return err
+			}
+			for _, l := range letters {
+				fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", l.Worker, l.ID, l.Reason, l.Attempts,
+					l.FailedAt.UTC().Format(time.RFC3339), l.Type, l.EventID)
+			}
 		}
-		letters, err := b.DeadLetters().List(ctx, binding.Worker, c.Limit)
-		if err != nil {
-			return err
-		}
-		for _, l := range letters {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", l.Worker, l.ID, l.Reason, l.Attempts,
-				l.FailedAt.UTC().Format(time.RFC3339), l.Type, l.EventID)
-		}
-	}
-	return table.Flush()
+		return table.Flush()
+	})
 }
 
 type dlqShowCmd struct {
@@ -71,23 +85,20 @@ type dlqShowCmd struct {
 }
 
 // Run shows one dead letter.
-func (c *dlqShowCmd) Run(ctx context.Context, std streams) (err error) {
-	b, err := c.open(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	letter, msg, err := b.DeadLetters().Get(ctx, c.Worker, c.ID)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(std.out, "worker    %s\nid        %s\nreason    %s\ndetail    %s\nattempts  %d\nfailed at %s\ntype      %s\nevent     %s\nsize      %d bytes\n",
-		letter.Worker, letter.ID, letter.Reason, letter.Detail, letter.Attempts,
-		letter.FailedAt.UTC().Format(time.RFC3339), letter.Type, letter.EventID, letter.Size)
-	if c.Payload {
-		fmt.Fprintf(std.out, "\n%s\n", msg.Payload)
-	}
-	return nil
+func (c *dlqShowCmd) Run(ctx context.Context, std streams) error {
+	return c.with(ctx, std, func(dead deadLetters) error {
+		letter, msg, err := dead.Get(ctx, c.Worker, c.ID)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "worker    %s\nid        %s\nreason    %s\ndetail    %s\nattempts  %d\nfailed at %s\ntype      %s\nevent     %s\nsize      %d bytes\n",
+			letter.Worker, letter.ID, letter.Reason, letter.Detail, letter.Attempts,
+			letter.FailedAt.UTC().Format(time.RFC3339), letter.Type, letter.EventID, letter.Size)
+		if c.Payload {
+			fmt.Fprintf(std.out, "\n%s\n", msg.Payload)
+		}
+		return nil
+	})
 }
 
 // dlqChoice says which dead letters of a worker are meant.
@@ -135,19 +146,16 @@ type dlqRedriveCmd struct {
 }
 
 // Run hands dead letters back.
-func (c *dlqRedriveCmd) Run(ctx context.Context, std streams) (err error) {
+func (c *dlqRedriveCmd) Run(ctx context.Context, std streams) error {
 	pick, err := c.pick()
 	if err != nil {
 		return err
 	}
-	b, err := c.open(ctx, std)
-	if err != nil {
+	return c.with(ctx, std, func(dead deadLetters) error {
+		n, err := dead.Redrive(ctx, c.Worker, bus.Redrive{IDs: c.IDs, Pick: pick, PerSecond: c.Rate})
+		fmt.Fprintf(std.out, "%d handed to %s again\n", n, c.Worker)
 		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	n, err := b.DeadLetters().Redrive(ctx, c.Worker, bus.Redrive{IDs: c.IDs, Pick: pick, PerSecond: c.Rate})
-	fmt.Fprintf(std.out, "%d handed to %s again\n", n, c.Worker)
-	return err
+	})
 }
 
 type dlqPurgeCmd struct {
@@ -158,16 +166,13 @@ type dlqPurgeCmd struct {
 }
 
 // Run deletes dead letters.
-func (c *dlqPurgeCmd) Run(ctx context.Context, std streams) (err error) {
+func (c *dlqPurgeCmd) Run(ctx context.Context, std streams) error {
 	if c.All == (len(c.IDs) > 0) {
 		return errors.New("say which: ids of the list, or --all")
 	}
-	b, err := c.open(ctx, std)
-	if err != nil {
+	return c.with(ctx, std, func(dead deadLetters) error {
+		n, err := dead.Purge(ctx, c.Worker, c.IDs...)
+		fmt.Fprintf(std.out, "%d deleted\n", n)
 		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	n, err := b.DeadLetters().Purge(ctx, c.Worker, c.IDs...)
-	fmt.Fprintf(std.out, "%d deleted\n", n)
-	return err
+	})
 }

@@ -22,12 +22,14 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" default:"withargs" help:"Run everything in one process: ingress, router and all workers (the default)."`
 	Ingress   ingressCmd   `cmd:"" help:"Run the HTTP side alone: take webhooks and API calls, publish events."`
 	Router    routerCmd    `cmd:"" help:"Run workers alone: consume their queues."`
+	Lambda    lambdaCmd    `cmd:"" help:"Run workers as an AWS Lambda function that SQS calls."`
 	Broker    brokerCmd    `cmd:"" help:"Run the embedded broker alone, for processes of one machine that share it."`
 	Provision provisionCmd `cmd:"" help:"Bring the store's schema up to date and make streams and queues."`
 	Account   accountCmd   `cmd:"" help:"Make, list and remove the accounts that may call."`
 	DLQ       dlqCmd       `cmd:"" name:"dlq" help:"Look at dead letters, send them again, or delete them."`
 	Routes    routesCmd    `cmd:"" help:"Print which worker takes which events, or check a file of routing rules."`
 	Send      sendCmd      `cmd:"" help:"Post sample events at a running ingress and print each answer."`
+	Healthy   healthyCmd   `cmd:"" help:"Ask a running process whether it is ready: what a container's health check runs."`
 	Config    configCmd    `cmd:"" help:"Print the configuration in force, secrets hidden."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

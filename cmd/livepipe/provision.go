@@ -2,30 +2,86 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/livepipe/livepipe/internal/amazon"
+	"github.com/livepipe/livepipe/messages"
 )
 
 type provisionCmd struct {
 	processConfig
 	natsConfig
+	Visibility time.Duration `name:"visibility-timeout" default:"1m" help:"With LIVEPIPE_BUS=aws: how long a queue hides a received event. For AWS Lambda, six times the function's timeout."`
+	DryRun     bool          `help:"With LIVEPIPE_BUS=aws: print what would be made or differs, and change nothing."`
+	Fix        bool          `help:"With LIVEPIPE_BUS=aws: set what differs to what livepipe wants. Otherwise differences are only reported."`
+	IAM        bool          `name:"iam" help:"With LIVEPIPE_BUS=aws: print the least that each role must be allowed, as IAM policies, and do nothing."`
 }
 
-// Run brings the schema up to date, and makes streams and queues. It changes nothing that is as it should be.
+// Run brings the schema up to date, and makes streams, topics, queues and the bucket. It changes nothing that is as it
+// should be.
 func (c *provisionCmd) Run(ctx context.Context, std streams) error {
-	if err := sqliteMigrate(ctx, c.processConfig); err != nil {
-		return err
+	if (c.DryRun || c.Fix || c.IAM) && c.Bus != amazonBus {
+		return errors.New("--dry-run, --fix and --iam are for LIVEPIPE_BUS=aws")
 	}
-	path, err := c.storePath()
+	if c.Bus == amazonBus && (c.DryRun || c.IAM) {
+		return c.amazon(ctx, std)
+	}
+	name, err := c.migrate(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(std.out, "store ", path, "is up to date")
-	b, err := attachBroker(ctx, c.busConfig, c.natsConfig, quiet(std))
+	fmt.Fprintln(std.out, "store ", name, "is up to date")
+	if c.Bus == amazonBus {
+		return c.amazon(ctx, std)
+	}
+	b, err := attach(ctx, c.settings(), quiet(std))
 	if err != nil {
 		return err
 	}
-	for _, q := range queues() {
+	for _, q := range streamQueues() {
 		fmt.Fprintln(std.out, "queue ", q.Name, "is ready")
 	}
-	return b.Close()
+	return b.close()
+}
+
+func (c *provisionCmd) settings() busSettings {
+	return busSettings{busConfig: c.busConfig, storeConfig: c.storeConfig, natsConfig: c.natsConfig}
+}
+
+// amazon makes what LIVEPIPE_BUS=aws needs, and prints a line for each thing as it is done.
+func (c *provisionCmd) amazon(ctx context.Context, std streams) error {
+	settings := c.settings()
+	config, err := settings.amazonConfig(ctx, quiet(std))
+	if err != nil {
+		return err
+	}
+	if c.IAM {
+		return c.iam(ctx, std, config)
+	}
+	report, err := amazon.Provision(ctx, config, amazon.ProvisionOptions{
+		Bucket: c.bucket(), VisibilityTimeout: c.Visibility, DryRun: c.DryRun, Repair: c.Fix,
+		Progress: func(s amazon.Step) { fmt.Fprintln(std.out, s) },
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(std.out, report.Summary())
+	return nil
+}
+
+func (c *provisionCmd) iam(ctx context.Context, std streams, config amazon.Config) error {
+	policies, err := amazon.IAMPolicies(ctx, config, amazon.Access{
+		Bucket: c.bucket(), Publishes: map[string][]string{"routing": {messages.TypeDispatchRequested.Topic()}},
+	})
+	if err != nil {
+		return err
+	}
+	for _, role := range slices.Sorted(maps.Keys(policies)) {
+		fmt.Fprintf(std.out, "%s\n%s\n", role, policies[role])
+	}
+	return nil
 }

@@ -18,9 +18,7 @@ import (
 	"github.com/livepipe/livepipe/channels/livechat"
 	"github.com/livepipe/livepipe/ingress"
 	"github.com/livepipe/livepipe/internal/app"
-	"github.com/livepipe/livepipe/internal/blobs"
 	"github.com/livepipe/livepipe/internal/rules"
-	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/router"
 )
 
@@ -39,7 +37,7 @@ type serveCmd struct {
 
 // Run is everything in one process.
 func (c *serveCmd) Run(ctx context.Context, std streams) error {
-	if err := sqliteMigrate(ctx, c.processConfig); err != nil {
+	if _, err := c.migrate(ctx); err != nil {
 		return err
 	}
 	return runRoles(ctx, std, roles{
@@ -84,10 +82,10 @@ type brokerCmd struct {
 
 // Run is the embedded broker alone, and the store's schema, for processes that share them.
 func (c *brokerCmd) Run(ctx context.Context, std streams) error {
-	if err := sqliteMigrate(ctx, c.processConfig); err != nil {
+	if _, err := c.migrate(ctx); err != nil {
 		return err
 	}
-	if c.Bus != "embedded" || c.NATSListen == "" {
+	if c.Bus != embedded || c.NATSListen == "" {
 		return errors.New("broker serves the embedded bus: set --nats-listen (LIVEPIPE_NATS_LISTEN) and leave LIVEPIPE_BUS alone")
 	}
 	log := c.logger()
@@ -96,7 +94,7 @@ func (c *brokerCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	fmt.Fprintf(std.out, "livepipe %s\n  bus      nats://%s\n  data     %s\n  running\n", version, b.server.Addr(), c.Data)
-	app.Keep(ctx, b.rooms(), log)
+	app.Keep(ctx, b.open().Bus, log)
 	return b.Close()
 }
 
@@ -139,12 +137,12 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
-	bus, err := openBroker(ctx, r.process.busConfig, r.nats, log)
+	bus, err := connect(ctx, busSettings{r.process.busConfig, r.process.storeConfig, r.nats, files.Claims()}, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, bus.Close()) }()
-	options.Bus, options.Store, options.Blobs = bus.rooms(), db, files
+	defer func() { err = errors.Join(err, bus.close()) }()
+	options.Bus, options.Store, options.Blobs = bus.Bus, db, files
 	options.Started = func(a app.Addresses) { greet(ctx, std, r, a, db) }
 	return app.Run(ctx, options)
 }
@@ -153,43 +151,6 @@ func newRegistry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return registry
-}
-
-func (c processConfig) openStore(ctx context.Context) (*sqlite.Store, error) {
-	path, err := c.storePath()
-	if err != nil {
-		return nil, err
-	}
-	return sqlite.Open(ctx, path, sqlite.Options{})
-}
-
-// withStore is for commands that end by themselves.
-func (c processConfig) withStore(ctx context.Context, use func(*sqlite.Store) error) (err error) {
-	db, err := c.openStore(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return use(db)
-}
-
-func sqliteMigrate(ctx context.Context, c processConfig) error {
-	path, err := c.storePath()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return fmt.Errorf("make the data directory (LIVEPIPE_DATA): %w", err)
-	}
-	return sqlite.Migrate(ctx, path)
-}
-
-func (c processConfig) openBlobs(ctx context.Context) (*blobs.Store, error) {
-	address, err := c.blobsURL()
-	if err != nil {
-		return nil, err
-	}
-	return blobs.Open(ctx, address)
 }
 
 // options turns the settings into what ingress is made of.
@@ -201,6 +162,7 @@ func (c *httpConfig) options(p processConfig) (*app.IngressOptions, error) {
 	config.Origins = c.CORSOrigins
 	config.MediaURL = c.mediaURL()
 	config.UploadDir = p.dataPath("uploads")
+	config.MediaRedirect = c.MediaRedirect
 	config.UploadLimit = c.MaxUpload
 	config.AddressRate = c.AddressRate
 	if c.AddressRate == 0 {

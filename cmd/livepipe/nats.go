@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/livepipe/livepipe/internal/app"
+	"github.com/livepipe/livepipe/internal/jetstream"
+	"github.com/livepipe/livepipe/internal/lanes"
+	"github.com/livepipe/livepipe/router"
+)
+
+// natsConfig is how other processes reach the embedded broker.
+type natsConfig struct {
+	natsClient
+	NATSListen string `name:"nats-listen" env:"LIVEPIPE_NATS_LISTEN" help:"Serve the embedded broker to other livepipe processes at host:port; they set LIVEPIPE_BUS=nats://host:port. Any but a loopback address needs a token."`
+}
+
+// natsClient is what every process needs to be let in.
+type natsClient struct {
+	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that clients of the broker present."`
+}
+
+// broker is JetStream as the bus, with the server when it runs in this process.
+type broker struct {
+	*jetstream.Bus
+	server *jetstream.Server
+	door   string // file that tells other commands how to reach the server
+}
+
+// openBroker opens JetStream, here or where LIVEPIPE_BUS says, and makes its streams and queues.
+func openBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger) (*broker, error) {
+	config := jetstream.Config{Token: n.NATSToken, Prefix: c.Prefix, Queues: streamQueues(), Logger: log}
+	if c.Bus != embedded {
+		config.URL = c.Bus
+		bus, err := jetstream.Open(ctx, config)
+		if err != nil {
+			return nil, fmt.Errorf("open the bus at %s: %w", hide("", c.Bus), err)
+		}
+		return &broker{Bus: bus}, nil
+	}
+	// Without an address of its own the server still listens, on a free loopback port behind a token that only the
+	// owner of the data directory can read: `livepipe dlq` works beside a running process this way.
+	if n.NATSListen == "" {
+		n.NATSListen, n.NATSToken = "127.0.0.1:0", rand.Text()
+	}
+	server, err := jetstream.StartServer(ctx, jetstream.ServerConfig{
+		Dir: c.dataPath("bus"), Listen: n.NATSListen, Token: n.NATSToken, Logger: log,
+	})
+	if errors.Is(err, jetstream.ErrDirInUse) {
+		return nil, fmt.Errorf("%w (stop it, or set LIVEPIPE_DATA to another directory)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &broker{server: server, door: c.dataPath("bus.json")}
+	config.Server, config.Token = server, n.NATSToken
+	if b.Bus, err = jetstream.Open(ctx, config); err != nil {
+		return nil, errors.Join(err, server.Shutdown())
+	}
+	if err := writeDoor(b.door, door{URL: "nats://" + server.Addr(), Token: n.NATSToken}); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// attachBroker reaches the bus for a command: the process that runs on the data directory when there is one, else the
+// files themselves.
+func attachBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger) (*broker, error) {
+	if c.Bus == embedded {
+		if d, err := readDoor(c.dataPath("bus.json")); err == nil {
+			c.Bus, n.NATSToken = d.URL, d.Token
+			return openBroker(ctx, c, n, log)
+		}
+	}
+	return openBroker(ctx, c, n, log)
+}
+
+// Close ends the connection, and the server when it is ours.
+func (b *broker) Close() error {
+	err := b.Bus.Close()
+	if b.server == nil {
+		return err
+	}
+	if e := os.Remove(b.door); e != nil && !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, fmt.Errorf("remove %s: %w", b.door, e))
+	}
+	return errors.Join(err, b.server.Shutdown())
+}
+
+// open makes the broker what the roles and the commands see.
+func (b *broker) open() *openBus {
+	o := &openBus{
+		Bus: app.Bus{
+			Publisher:   b.Publisher(),
+			DeadLetters: b.DeadLetters(),
+			Source:      func(ctx context.Context, queue string) (lanes.Source, error) { return b.Source(ctx, queue) },
+			Engine:      lanes.Config{Lease: jetstream.AckWait},
+			Backlog: func(ctx context.Context, queue string) (int64, time.Time, error) {
+				backlog, err := b.Backlog(ctx, queue)
+				return backlog.Messages, backlog.Oldest, err
+			},
+			Health: b.Health,
+		},
+		dead:  b.DeadLetters(),
+		close: b.Close,
+	}
+	if b.server != nil {
+		o.Repair = b.server.Restart
+	}
+	return o
+}
+
+// streamQueues are the route table in JetStream's words.
+func streamQueues() []jetstream.Queue {
+	// What a worker publishes for another must not wait at the fsyncs that LiveChat waits for, nor they at its. A queue
+	// that changes streams leaves its backlog behind, so none is ever moved.
+	streams := map[string]string{"dispatch": jetstream.Dispatch}
+	var all []jetstream.Queue
+	for _, binding := range router.Table() {
+		q := jetstream.Queue{Name: binding.Worker, Stream: streams[binding.Worker]}
+		for _, t := range binding.Types {
+			q.Topics = append(q.Topics, t.Topic())
+		}
+		all = append(all, q)
+	}
+	return all
+}
+
+// door is how a command on the same machine reaches the broker of a running process.
+type door struct {
+	URL   string `json:"url"`
+	Token string `json:"token"`
+}
+
+func writeDoor(file string, d door) error {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", filepath.Base(file), err)
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replace %s: %w", file, err)
+	}
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return nil
+}
+
+// readDoor fails when nobody answers there: a process that was killed leaves its file behind.
+func readDoor(file string) (door, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return door{}, fmt.Errorf("read %s: %w", file, err)
+	}
+	var d door
+	if err := json.Unmarshal(b, &d); err != nil {
+		return door{}, fmt.Errorf("read %s: %w", file, err)
+	}
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		return door{}, fmt.Errorf("read %s: %w", file, err)
+	}
+	return d, reachable(u.Host)
+}
