@@ -244,9 +244,8 @@ func (b *batcher) fly(batch []*parcel) {
 // land takes what became of a parcel in a call.
 func (b *batcher) land(p *parcel, err error) {
 	p.flying = false
-	var final *messages.PermanentError
 	switch {
-	case err == nil, errors.As(err, &final):
+	case err == nil, isFinal(err):
 		b.end(p, err)
 	case p.lost():
 		b.end(p, messages.Unavailable(err))
@@ -257,6 +256,11 @@ func (b *batcher) land(p *parcel, err error) {
 		p.last = err
 		time.AfterFunc(p.delay(), func() { b.again(p) })
 	}
+}
+
+func isFinal(err error) bool {
+	var final *messages.PermanentError
+	return errors.As(err, &final)
 }
 
 // lost reports whether nobody waits for p any longer.

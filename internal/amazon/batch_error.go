@@ -45,18 +45,18 @@ func entryError(code string, senderFault bool) error {
 	return err
 }
 
-// shortCode is the code without its name space, which SNS, SQS and their emulators write differently.
+// shortCode is the code without its name space and without Exception, which SNS, SQS and their emulators write or not.
 func shortCode(code string) string {
 	if i := strings.LastIndexAny(code, ".#"); i >= 0 {
-		return code[i+1:]
+		code = code[i+1:]
 	}
-	return code
+	return strings.TrimSuffix(code, "Exception")
 }
 
 // refusal reports whether the code says that the call itself is wrong, so that no retry helps.
 func refusal(code string) bool {
 	switch code {
-	case "InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError", "ValidationException",
+	case "InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError", "Validation",
 		"InvalidMessageContents", "BatchRequestTooLong", "UnsupportedOperation":
 		return true
 	}
@@ -71,7 +71,7 @@ func account(code string) bool {
 		return true
 	}
 	switch code {
-	case "RequestThrottled", "AuthorizationError", "AccessDenied", "AccessDeniedException", "InvalidSecurity",
+	case "RequestThrottled", "AuthorizationError", "AccessDenied", "InvalidSecurity",
 		"ExpiredToken", "NotFound", "QueueDoesNotExist", "NonExistentQueue", "OverLimit":
 		return true
 	}

@@ -27,7 +27,7 @@ func (b *Bus) toTopic(arn string) sendFunc {
 			m := wmsns.DefaultMarshalerUnmarshaler{}.Marshal(wmsns.TopicArn(arn), e.wire)
 			in.PublishBatchRequestEntries[i] = snstypes.PublishBatchRequestEntry{
 				Id: aws.String(strconv.Itoa(i)), Message: m.Message, MessageAttributes: m.MessageAttributes,
-				MessageGroupId: optional(e.group), MessageDeduplicationId: optional(e.dedup),
+				MessageGroupId: optional(&batch[i].group), MessageDeduplicationId: optional(&batch[i].dedup),
 			}
 		}
 		out, err := b.sns.PublishBatch(ctx, in, snsOnce)
@@ -58,7 +58,7 @@ func (b *Bus) toQueue(url string) sendFunc {
 			}
 			in.Entries[i] = sqstypes.SendMessageBatchRequestEntry{
 				Id: aws.String(strconv.Itoa(i)), MessageBody: m.Body, MessageAttributes: m.MessageAttributes,
-				MessageGroupId: optional(e.group), MessageDeduplicationId: optional(e.dedup),
+				MessageGroupId: optional(&batch[i].group), MessageDeduplicationId: optional(&batch[i].dedup),
 			}
 		}
 		out, err := b.sqs.SendMessageBatch(ctx, in, sqsOnce)
@@ -98,9 +98,9 @@ func (a answers) set(id *string, err error) {
 	}
 }
 
-func optional(s string) *string {
-	if s == "" {
+func optional(s *string) *string {
+	if *s == "" {
 		return nil
 	}
-	return &s
+	return s
 }

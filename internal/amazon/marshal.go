@@ -13,9 +13,13 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// maxMessage is the most that SNS takes in one message and in one batch, in bytes, attributes counted. Dead letters and
-// redrives keep to it too, though SQS takes 1 MiB, so that whatever came through SNS once can go through it again.
-const maxMessage = 256 << 10
+const (
+	// maxMessage is the most that SNS takes in one message and in one batch, in bytes, attributes counted. Messages to
+	// queues keep to it too, though SQS takes 1 MiB, because a queue may be set up for less.
+	maxMessage = 256 << 10
+	// maxQueueBatch is the most that SQS takes in one batch.
+	maxQueueBatch = 1 << 20
+)
 
 // entry is one message on its way to a topic or a queue: packed for the wire and weighed.
 type entry struct {

@@ -101,7 +101,7 @@ func (b *Bus) publish(to *batcher, name string, msgs []*message.Message, change 
 
 // topicBatcher finds or makes the batcher of a topic.
 func (b *Bus) topicBatcher(topic string) (*batcher, error) {
-	return b.batcher("topic "+topic, func() (sendFunc, error) {
+	return b.batcher("topic "+topic, maxMessage, func() (sendFunc, error) {
 		if !slices.ContainsFunc(b.cfg.Queues, func(q Queue) bool { return slices.Contains(q.Topics, topic) }) {
 			// SNS would confirm the message, and nobody would ever see it.
 			err := fmt.Errorf("publish to %s: no queue has this topic", topic)
@@ -117,7 +117,7 @@ func (b *Bus) topicBatcher(topic string) (*batcher, error) {
 
 // queueBatcher finds or makes the batcher of a queue.
 func (b *Bus) queueBatcher(queue string) (*batcher, error) {
-	return b.batcher("queue "+queue, func() (sendFunc, error) {
+	return b.batcher("queue "+queue, maxQueueBatch, func() (sendFunc, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
 		defer cancel()
 		url, err := b.queueURL(ctx, queue)
@@ -134,7 +134,7 @@ type batchers struct {
 	byName map[string]*batcher
 }
 
-func (b *Bus) batcher(name string, open func() (sendFunc, error)) (*batcher, error) {
+func (b *Bus) batcher(name string, bytes int, open func() (sendFunc, error)) (*batcher, error) {
 	b.batchers.mu.Lock()
 	to := b.batchers.byName[name]
 	b.batchers.mu.Unlock()
@@ -150,7 +150,7 @@ func (b *Bus) batcher(name string, open func() (sendFunc, error)) (*batcher, err
 	if to := b.batchers.byName[name]; to != nil {
 		return to, nil
 	}
-	to = newBatcher(name, send, maxMessage, b.cfg.PublishLinger, b.cfg.FIFO)
+	to = newBatcher(name, send, bytes, b.cfg.PublishLinger, b.cfg.FIFO)
 	if b.batchers.byName == nil {
 		b.batchers.byName = make(map[string]*batcher)
 	}

@@ -21,10 +21,10 @@ func NATS() Limits {
 }
 
 // SQS are the limits of SQS, and of SNS on the way there: the characters that XML 1.0 has (SendMessage in the SQS API
-// reference), nothing empty, and no name that AWS keeps for itself. SNS raw delivery drops a message with more than ten
-// attributes; three leave room for what others add on the way.
+// reference), nothing empty or blank, and no name that AWS keeps for itself. SNS raw delivery drops a message with more
+// than ten attributes; three leave room for what others add on the way.
 func SQS() Limits {
-	return Limits{attributes: 2, attribute: fitsSQS, body: func(b []byte) bool { return len(b) > 0 && xmlText(b) }}
+	return Limits{attributes: 2, attribute: fitsSQS, body: func(b []byte) bool { return !blank(b) && xmlText(b) }}
 }
 
 func fitsNATS(key, value string) bool {
@@ -41,8 +41,9 @@ func fitsNATS(key, value string) bool {
 	return key != "" && !hasPrefixFold(key, "nats-") && strings.TrimSpace(value) == value
 }
 
-// maxAttributeName is the limit of an SQS message attribute's name, in characters.
-const maxAttributeName = 256
+// maxAttributeName is the limit of an SQS message attribute's name. The reference says 256 characters, SQS itself
+// "shorter than 256 bytes"; SNS takes 256 and then fails to deliver.
+const maxAttributeName = 255
 
 func fitsSQS(key, value string) bool {
 	switch key {
@@ -54,7 +55,7 @@ func fitsSQS(key, value string) bool {
 			return false
 		}
 	}
-	return key != "" && len(key) <= maxAttributeName && value != "" &&
+	return key != "" && len(key) <= maxAttributeName && !blank(value) &&
 		key[0] != '.' && key[len(key)-1] != '.' && !strings.Contains(key, "..") &&
 		!hasPrefixFold(key, "aws.") && !hasPrefixFold(key, "amazon.") &&
 		xmlText([]byte(value))
@@ -76,6 +77,16 @@ func xmlText(text []byte) bool {
 			return false
 		}
 		i += n
+	}
+	return true
+}
+
+// blank reports whether there is nothing to see, which SNS takes for nothing.
+func blank[T string | []byte](text T) bool {
+	for _, c := range []byte(text) {
+		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return false
+		}
 	}
 	return true
 }

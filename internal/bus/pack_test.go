@@ -44,6 +44,7 @@ func oddMessages() map[string]*message.Message {
 		"Nats- prefix":               newMessage(ordinary, message.Metadata{"nats-Rollup": "all"}, body),
 		"watermill-aws's own keys":   newMessage(ordinary, message.Metadata{"MessageGroupId": "g", "MessageDeduplicationId": "d"}, body),
 		"300-character key":          newMessage(ordinary, message.Metadata{strings.Repeat("k", 300): "v"}, body),
+		"256-character key":          newMessage(ordinary, message.Metadata{strings.Repeat("k", 256): "v"}, body),
 		"dots":                       newMessage(ordinary, message.Metadata{".a": "1", "b.": "2"}, body),
 		"two dots in a row":          newMessage(ordinary, message.Metadata{"a..b": "1"}, body),
 		"a key in other letters":     newMessage(ordinary, message.Metadata{"schlüssel: \x00": "v"}, body),
@@ -176,7 +177,7 @@ func mustFit(t *testing.T, broker string, wire *message.Message) {
 	for k, v := range attributes {
 		switch {
 		case broker == "NATS" && natsName.MatchString(k) && !natsOrder.MatchString(k) && natsValue.MatchString(v):
-		case broker == "SQS" && len(k) <= 256 && sqsName.MatchString(k) && !awsName.MatchString(k) &&
+		case broker == "SQS" && len(k) < 256 && sqsName.MatchString(k) && !awsName.MatchString(k) &&
 			utf8.ValidString(v) && sqsText.MatchString(v):
 		default:
 			t.Errorf("%s takes no attribute %q: %q", broker, k, v)
@@ -184,6 +185,9 @@ func mustFit(t *testing.T, broker string, wire *message.Message) {
 	}
 	if broker == "SQS" && (!utf8.Valid(wire.Payload) || !sqsText.Match(wire.Payload)) {
 		t.Errorf("SQS takes no body %q", wire.Payload)
+	}
+	if broker == "SQS" && strings.TrimSpace(string(wire.Payload)) == "" {
+		t.Errorf("SNS takes %q for an empty body", wire.Payload)
 	}
 	if broker == "SQS" && len(attributes) > 3 {
 		t.Errorf("%d attributes, at most three were promised", len(attributes))
