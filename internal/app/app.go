@@ -45,6 +45,8 @@ type Options struct {
 	Router   *RouterOptions
 	// AdminAddr serves health, readiness, metrics and profiles; empty means off.
 	AdminAddr string
+	// Unwatched spares the checks that health goes by, where nobody asks for it: a function is frozen between its calls.
+	Unwatched bool
 	// Grace bounds a stop: draining HTTP, the handlers in flight, the last acknowledgements.
 	Grace time.Duration
 	// Started, when set, is called once with the addresses in use, after everything runs.
@@ -148,7 +150,9 @@ func (p *process) run(name string, part func() error) {
 func (p *process) start(ctx context.Context) error {
 	p.failures = make(chan error, 1)
 	p.health = newHealth(p.Options)
-	p.run("health", p.health.run)
+	if !p.Unwatched {
+		p.run("health", p.health.run)
+	}
 	p.onStop("health", p.health.stop)
 	if err := p.startAdmin(ctx); err != nil {
 		return err

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/go-json-experiment/json"
+
+	"github.com/livepipe/livepipe/internal/amazon"
+	"github.com/livepipe/livepipe/internal/app"
+	"github.com/livepipe/livepipe/internal/bus"
+)
+
+type lambdaCmd struct {
+	processConfig
+	routerConfig
+}
+
+// Run is the workers inside an AWS Lambda function: event source mappings of their queues bring the events.
+func (c *lambdaCmd) Run(ctx context.Context, std streams) (err error) {
+	if c.Bus != amazonBus {
+		return errors.New("lambda consumes SQS queues: set LIVEPIPE_BUS=aws")
+	}
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+		return errors.New("lambda runs inside AWS Lambda only (deploy/cloudformation); elsewhere use livepipe router")
+	}
+	log := c.logger()
+	workers, err := c.routerConfig.options()
+	if err != nil {
+		return err
+	}
+	db, err := c.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	files, err := c.openBlobs(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, files.Close()) }()
+	topics, err := c.openTopics(ctx, files.Claims(), log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, topics.Close()) }()
+
+	var names []string
+	for _, w := range workers.Workers {
+		names = append(names, w.Worker)
+	}
+	f := &function{queues: topics.Lambda(names...)}
+	defer f.finish()
+	return app.Run(ctx, app.Options{
+		Logger: log, Registry: newRegistry(), Grace: c.Grace, Unwatched: true,
+		Bus: f.bus(topics), Store: db, Blobs: files, Router: workers,
+		Started: func(app.Addresses) {
+			fmt.Fprintf(std.out, "livepipe %s\n  workers  %s\n  running\n", version, strings.Join(names, ", "))
+			// It never returns. Without the option, Lambda would kill the process without a SIGTERM before.
+			go lambda.StartWithOptions(f.handle, lambda.WithEnableSIGTERM())
+		},
+	})
+}
+
+func (c *lambdaCmd) openTopics(ctx context.Context, claims bus.Claims, log *slog.Logger) (*amazon.Bus, error) {
+	s := busSettings{busConfig: c.busConfig, storeConfig: c.storeConfig, claims: claims}
+	config, err := s.amazonConfig(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	return amazon.Open(ctx, config)
+}
+
+// function is what AWS Lambda calls.
+type function struct {
+	queues *amazon.Lambda
+	// answering is held for reading from the call to the end of its answer, and by finish.
+	answering sync.RWMutex
+}
+
+// bus is what the rooms need, with the function's queues in place of SQS's.
+func (f *function) bus(topics *amazon.Bus) app.Bus {
+	return app.Bus{
+		Publisher:   topics.Publisher(),
+		DeadLetters: topics.DeadLetters(),
+		Source:      f.queues.Source,
+		Engine:      f.queues.Engine(),
+		Backlog: func(ctx context.Context, queue string) (int64, time.Time, error) {
+			events, err := topics.Backlog(ctx, queue)
+			return events, time.Time{}, err
+		},
+		Health: topics.Health,
+	}
+}
+
+// handle takes one invocation. Its context ends with Lambda's deadline and not with a stop, which lets handlers in flight
+// finish and their outcomes count.
+func (f *function) handle(ctx context.Context, event events.SQSEvent) (reply, error) {
+	f.answering.RLock()
+	answer, err := f.queues.Handle(ctx, event)
+	if err == nil {
+		var body []byte
+		if body, err = json.Marshal(answer); err == nil {
+			return reply{bytes.NewReader(body), f.answering.RUnlock}, nil
+		}
+	}
+	f.answering.RUnlock()
+	return reply{}, err
+}
+
+// lastAnswer is how long the answer to a call may take when the process stops: handlers are done by then, and three
+// seconds are for the delays of what failed and for the answer itself.
+const lastAnswer = 3 * time.Second
+
+// finish waits until no answer is under way; a process that ends before has its whole batch come again.
+func (f *function) finish() {
+	idle := make(chan struct{})
+	go func() {
+		f.answering.Lock() // for good: whatever is called now comes too late
+		close(idle)
+	}()
+	bound := time.NewTimer(lastAnswer)
+	defer bound.Stop()
+	select {
+	case <-idle:
+	case <-bound.C:
+	}
+}
+
+// reply is an answer that says when it has been sent, which aws-lambda-go tells by closing it.
+type reply struct {
+	*bytes.Reader
+	sent func()
+}
+
+// ContentType is what aws-lambda-go sends along.
+func (reply) ContentType() string { return "application/json" }
+
+// Close implements io.Closer.
+func (r reply) Close() error {
+	r.sent()
+	return nil
+}
