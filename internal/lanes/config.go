@@ -100,6 +100,15 @@ func (c Config) validate() error {
 	atLeast("MaxBytes", c.MaxBytes, 4*c.LargestMessage)
 	atLeast("MaxReceipts", c.MaxReceipts, c.MaxMessages)
 	atLeast("BodiesPerKey", c.BodiesPerKey, 1)
+	if c.Order < Ordered || c.Order > Invocation {
+		problems = append(problems, fmt.Errorf("order is %d, must be Ordered, Unordered or Invocation", c.Order))
+	}
+	if c.SettleBatch < 0 || c.SettleBatch > settleBatch {
+		problems = append(problems, fmt.Errorf("SettleBatch is %d, must be 0 to %d", c.SettleBatch, settleBatch))
+	}
+	if c.SettleLinger < 0 || c.SettleLinger > c.Lease/2 {
+		problems = append(problems, fmt.Errorf("SettleLinger is %s, must be 0 to half a lease", c.SettleLinger))
+	}
 	if c.Lease < time.Second {
 		problems = append(problems, fmt.Errorf("lease is %s, must be at least 1s", c.Lease))
 	}

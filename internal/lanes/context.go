@@ -3,6 +3,7 @@ package lanes
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
@@ -13,6 +14,7 @@ type run struct {
 	msg     *message.Message
 	cancel  context.CancelFunc
 	attempt int
+	began   time.Duration // since the subscription began
 	probe   bool
 	acked   bool
 
@@ -51,7 +53,7 @@ func (r *run) failure() error {
 // newRun makes the copy of a lane's head that the handler gets: a nacked message is spent, and a handler may have
 // changed its metadata. The payload is shared and must not be changed, as in Watermill.
 func (s *subscription) newRun(l *lane) *run {
-	r := &run{lane: l, msg: l.head.msg.Copy(), attempt: l.failures + 1}
+	r := &run{lane: l, msg: l.head.msg.Copy(), attempt: s.failures(l) + 1}
 	ctx, cancel := context.WithCancel(context.WithValue(s.handlers, runKey{}, r))
 	r.cancel = cancel
 	r.msg.SetContext(ctx)

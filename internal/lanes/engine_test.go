@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -81,110 +79,6 @@ func (w *worker) stop(t testing.TB) {
 		t.Error(err)
 	}
 	<-w.closed
-}
-
-// journal records what handlers saw, over any number of engines on one queue.
-type journal struct {
-	mu        sync.Mutex
-	next      map[string]int // per key, the n of the next first success
-	running   map[string]int
-	starts    map[string]int // per message
-	repeats   int            // successes after the first
-	latencies map[string][]time.Duration
-	problems  []string
-}
-
-func newJournal() *journal {
-	return &journal{
-		next: map[string]int{}, running: map[string]int{}, starts: map[string]int{},
-		latencies: map[string][]time.Duration{},
-	}
-}
-
-func keyOf(msg *message.Message) string { return msg.Metadata.Get("key") }
-
-func nOf(msg *message.Message) int {
-	n, _ := strconv.Atoi(msg.Metadata.Get("n"))
-	return n
-}
-
-// watch wraps a handler: one message of a key at a time, first successes in order.
-func (j *journal) watch(q *queue, handle func(*message.Message) error) func(*message.Message) error {
-	running := map[string]int{} // of this engine
-	return func(msg *message.Message) error {
-		key := keyOf(msg)
-		j.mu.Lock()
-		j.starts[msg.UUID]++
-		if running[key]++; running[key] > 1 {
-			j.problem("two of %s at once", key)
-		}
-		j.mu.Unlock()
-
-		err := handle(msg)
-
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		running[key]--
-		if err != nil {
-			return err
-		}
-		n := nOf(msg)
-		switch next := j.next[key]; {
-		case n < next:
-			j.repeats++
-		case n > next:
-			j.problem("%s-%d succeeded before %s-%d", key, n, key, next)
-		default:
-			j.next[key]++
-			seq, _ := strconv.Atoi(msg.Metadata.Get("seq"))
-			q.mu.Lock()
-			published := q.entries[seq].published
-			q.mu.Unlock()
-			j.latencies[key] = append(j.latencies[key], time.Since(published))
-		}
-		return nil
-	}
-}
-
-func (j *journal) problem(format string, args ...any) {
-	if len(j.problems) < 10 {
-		j.problems = append(j.problems, fmt.Sprintf(format, args...))
-	}
-}
-
-func (j *journal) startsOf(id string) int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.starts[id]
-}
-
-// check reports every broken promise, and keys that are not handled to their end.
-func (j *journal) check(t testing.TB, q *queue) {
-	t.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, p := range j.problems {
-		t.Error(p)
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for key, n := range q.perKey {
-		if j.next[key] != n {
-			t.Errorf("%s: %d of %d handled", key, j.next[key], n)
-		}
-	}
-}
-
-// p99 is over all keys that include accepts.
-func (j *journal) p99(include func(key string) bool) time.Duration {
-	var all []time.Duration
-	for key, latencies := range j.latencies {
-		if include(key) {
-			all = append(all, latencies...)
-		}
-	}
-	slices.Sort(all)
-	return all[len(all)*99/100]
 }
 
 func takes(d time.Duration) func(*message.Message) error {

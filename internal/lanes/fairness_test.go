@@ -23,21 +23,20 @@ func evenly(i int) string { return fmt.Sprintf("k%d", i%200) }
 
 // runTraffic returns what happened to the traffic. It does not wait for keys that never succeed.
 func runTraffic(
-	t *testing.T, key func(i int) string, change func(*Config), handle func(*message.Message) error,
+	t *testing.T, k kind, key func(i int) string, change func(*Config), handle func(*message.Message) error,
 ) *journal {
 	t.Helper()
-	q, j := newQueue(testLease), newJournal()
-	w := start(t, newEngine(t, q.open, change), j.watch(q, handle))
+	q := newQueue(k)
+	j := newJournal(q)
+	w := start(t, q.engine(t, change), j.watch(handle))
 	traffic(q, key)
 	time.Sleep(time.Minute)
 	w.stop(t)
-	for _, p := range j.problems {
-		t.Error(p)
-	}
+	j.checkOrder(t)
 	return j
 }
 
-// One key with half of the traffic is more than its lane can handle: 500 messages a second of 5 ms each. The other
+// F12: one key with half of the traffic is more than its lane can handle: 500 messages a second of 5 ms each. The other
 // lanes must not notice.
 func TestHotKeyStarvesNobody(t *testing.T) {
 	others := func(key string) bool { return key != "hot" }
@@ -48,18 +47,23 @@ func TestHotKeyStarvesNobody(t *testing.T) {
 		return evenly(i)
 	}
 	small := func(c *Config) { c.MaxMessages = 128 } // less than the hot key's backlog of 8,000
-	synctest.Test(t, func(t *testing.T) {
-		clean := runTraffic(t, evenly, small, takes(5*time.Millisecond)).p99(others)
-		j := runTraffic(t, hot, small, takes(5*time.Millisecond))
+	forEach(t, []kind{stream, fifo, standard}, func(t *testing.T, k kind) {
+		clean := runTraffic(t, k, evenly, small, takes(5*time.Millisecond)).p99(others)
+		j := runTraffic(t, k, hot, small, takes(5*time.Millisecond))
 		busy := j.p99(others)
 		t.Logf("p99 of the others: %s without, %s with the hot key", clean, busy)
 		if busy > 2*clean {
 			t.Errorf("p99 of the others is %s, more than twice %s", busy, clean)
 		}
-		// The hot lane itself goes on at the speed of its handler although its bodies are read again.
-		// Its last message comes after 10 s and stands behind 25 s of handlers.
-		if took := j.latencies["hot"][4999]; took > 17*time.Second {
-			t.Errorf("the hot key's last message took %s, want about 15s", took)
+		// The hot lane itself goes on at about the speed of its handler, although its bodies come again or are read
+		// again. Its last message comes after 10 s and stands behind 25 s of handlers.
+		slowest := time.Duration(0)
+		for _, took := range j.latencies["hot"] {
+			slowest = max(slowest, took)
+		}
+		t.Logf("%d of the hot key handled, after at most %s; received at most %d times", len(j.latencies["hot"]), slowest, j.q.mostReceived())
+		if len(j.latencies["hot"]) < 5_000 || k.sorted && slowest > 22*time.Second {
+			t.Errorf("%d of 5000 of the hot key were handled, the last after %s", len(j.latencies["hot"]), slowest)
 		}
 	})
 }
@@ -67,57 +71,67 @@ func TestHotKeyStarvesNobody(t *testing.T) {
 // With one slot, lanes take turns: the second message of a busy key stands behind the first of every other.
 func TestReadyLanesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, j := newQueue(testLease), newJournal()
+		q := newQueue(stream)
+		j := newJournal(q)
 		q.publish(append(keys(100, 1), "a", "b", "c")...)
 		var order []string
-		w := start(t, newEngine(t, q.open, func(c *Config) { c.Concurrency = 1 }), j.watch(q, func(msg *message.Message) error {
+		w := start(t, q.engine(t, func(c *Config) { c.Concurrency = 1 }), j.watch(func(msg *message.Message) error {
 			order = append(order, keyOf(msg))
 			return nil
 		}))
 		q.drained()
 		w.stop(t)
-		j.check(t, q)
+		j.check(t)
 		if diff := cmp.Diff([]string{"k0", "a", "b", "c", "k0"}, order[:5]); diff != "" {
 			t.Errorf("order of starts (-want +got):\n%s", diff)
 		}
 	})
 }
 
+// F11: one key in a hundred never succeeds; nor, where keys have no order, does one message in a hundred.
 func TestFailingLanesSlowNobody(t *testing.T) {
 	bad := map[string]bool{"k3": true, "k77": true} // 1% of 200 keys
-	handle := func(msg *message.Message) error {
-		time.Sleep(5 * time.Millisecond)
-		if bad[keyOf(msg)] {
-			return errHandler
-		}
-		return nil
-	}
 	others := func(key string) bool { return !bad[key] }
-	synctest.Test(t, func(t *testing.T) {
-		clean := runTraffic(t, evenly, nil, takes(5*time.Millisecond)).p99(others)
-		busy := runTraffic(t, evenly, nil, handle).p99(others)
-		t.Logf("p99 of the others: %s without, %s with failing lanes", clean, busy)
-		if busy*2 > clean*3 {
-			t.Errorf("p99 of the others is %s, more than 1.5 times %s", busy, clean)
+	handle := func(poison func(*message.Message) bool) func(*message.Message) error {
+		return func(msg *message.Message) error {
+			time.Sleep(5 * time.Millisecond)
+			if poison(msg) {
+				return errHandler
+			}
+			return nil
+		}
+	}
+	forEach(t, []kind{stream, fifo, standard}, func(t *testing.T, k kind) {
+		check := func(what string, poison func(*message.Message) bool) {
+			clean := runTraffic(t, k, evenly, nil, takes(5*time.Millisecond)).p99(others)
+			busy := runTraffic(t, k, evenly, nil, handle(poison)).p99(others)
+			t.Logf("p99 of the others: %s without, %s with %s", clean, busy, what)
+			if busy*2 > clean*3 {
+				t.Errorf("p99 of the others is %s, more than 1.5 times %s, with %s", busy, clean, what)
+			}
+		}
+		check("failing keys", func(msg *message.Message) bool { return bad[keyOf(msg)] })
+		if !k.sorted {
+			check("failing messages", func(msg *message.Message) bool { return nOf(msg) == 17 && keyOf(msg)[1:] < "5" })
 		}
 	})
 }
 
-// A dead destination closes more lanes than bodies fit in memory. Their bodies are dropped, so that intake goes on
-// for the living ones.
+// A dead destination closes more lanes than bodies fit in memory. Their bodies are dropped, or go back, so that intake
+// goes on for the living ones.
 func TestClosedLanesDoNotFillMemory(t *testing.T) {
-	var dead atomic.Bool
-	dead.Store(true)
-	handle := func(msg *message.Message) error {
-		if keyOf(msg) != "alive" && dead.Load() {
-			return errHandler
-		}
-		return nil
-	}
-	synctest.Test(t, func(t *testing.T) {
-		q, j := newQueue(testLease), newJournal()
+	forEach(t, []kind{stream, standard}, func(t *testing.T, k kind) {
+		var dead atomic.Bool
+		dead.Store(true)
+		q := newQueue(k)
+		j := newJournal(q)
 		q.publish(keys(5_000, 1_000)...)
-		w := start(t, newEngine(t, q.open, func(c *Config) { c.MaxMessages = 128 }), j.watch(q, handle))
+		w := start(t, q.engine(t, func(c *Config) { c.MaxMessages = 128 }), j.watch(func(msg *message.Message) error {
+			if keyOf(msg) != "alive" && dead.Load() {
+				return errHandler
+			}
+			return nil
+		}))
 		time.Sleep(10 * time.Second)
 		q.publish("alive")
 		time.Sleep(100 * time.Millisecond)
@@ -127,6 +141,6 @@ func TestClosedLanesDoNotFillMemory(t *testing.T) {
 		dead.Store(false)
 		q.drained()
 		w.stop(t)
-		j.check(t, q)
+		j.check(t)
 	})
 }

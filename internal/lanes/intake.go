@@ -1,6 +1,9 @@
 package lanes
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // fetchBatch bounds one Fetch call, so that the first of many messages starts soon.
 const fetchBatch = 256
@@ -32,7 +35,7 @@ func (s *subscription) room() int {
 		fetchBatch,
 		bodies-s.memory.bodies,
 		(bytes-s.memory.bytes)/s.cfg.LargestMessage,
-		s.cfg.MaxReceipts-s.leases.count,
+		s.cfg.MaxReceipts-s.leases.count-s.settler.returning,
 	))
 }
 
@@ -81,8 +84,15 @@ func (s *subscription) receive(d Delivery, now time.Time) {
 		l = &lane{key: d.Key}
 		s.lanes[d.Key] = l
 	}
-	h := &held{receipt: d.Receipt, msg: d.Message, size: int32(d.Size)}
+	h := &held{
+		receipt: d.Receipt, msg: d.Message, id: d.ID,
+		size: int32(d.Size), received: uint8(min(d.Received, math.MaxUint8)),
+	}
 	s.leases.hold(h, now)
+	if s.crowded(l) {
+		s.passOver(l, h, now)
+		return
+	}
 	l.push(h)
 	if s.rereader != nil && (l.bareCount > 0 || l.bodies+l.reads >= s.cfg.BodiesPerKey) {
 		h.msg = nil
@@ -102,6 +112,7 @@ func (s *subscription) receive(d Delivery, now time.Time) {
 // addBody and dropBody account for a body in memory.
 func (s *subscription) addBody(l *lane, h *held) {
 	l.bodies++
+	l.bytes += int(h.size)
 	s.memory.bodies++
 	s.memory.bytes += int(h.size)
 	if l.state == laneClosed {
@@ -112,6 +123,7 @@ func (s *subscription) addBody(l *lane, h *held) {
 func (s *subscription) dropBody(l *lane, h *held) {
 	h.msg = nil
 	l.bodies--
+	l.bytes -= int(h.size)
 	s.memory.bodies--
 	s.memory.bytes -= int(h.size)
 	if l.state == laneClosed {

@@ -51,7 +51,8 @@ type leases struct {
 	due         *leaseList // this turn's work
 	late        *leaseList // failed this turn
 	count       int
-	calling     []*held // nil when no call is under way
+	calling     []*held       // nil when no call is under way
+	called      time.Duration // when it began
 	health      health
 }
 
@@ -93,13 +94,17 @@ func (l *leases) take(now time.Time) []*held {
 		}
 	}
 	var batch []*held
+	l.called = now.Sub(l.started)
 	for h := l.due.first(); h != nil && len(batch) < extendBatch; h = l.due.first() {
 		unlink(h)
-		h.renewed = now.Sub(l.started) // the lease counts from before the call
+		h.renewed = l.called // the lease counts from before the call
 		batch = append(batch, h)
 	}
 	return batch
 }
+
+// isCalling reports whether the call under way extends h.
+func (l *leases) isCalling(h *held) bool { return l.calling != nil && h.renewed == l.called }
 
 // answered sorts a finished call's entries back. It returns the failures and one of their errors.
 func (l *leases) answered(errs []error) (failed int, err error) {

@@ -2,49 +2,72 @@ package lanes
 
 import (
 	"context"
+	"fmt"
 	"runtime"
-	"sync/atomic"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// budgetSource checks at each call that what is held and what is asked for fit the configured bounds.
-type budgetSource struct {
-	*owner
-	t       *testing.T
-	cfg     Config
-	metrics *Metrics
-	most    *atomic.Int64
+// auditor checks at each call of a source that what is held and what is asked for fit the configured bounds.
+type auditor struct {
+	t   *testing.T
+	sub *Subscriber
+
+	mu   sync.Mutex
+	most int
 }
 
-func (b budgetSource) Fetch(ctx context.Context, limit int) ([]Delivery, error) {
-	b.check(limit)
-	return b.owner.Fetch(ctx, limit)
+func (a *auditor) check(asked int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	cfg, metrics := a.sub.cfg, a.sub.metrics
+	bodies := int(testutil.ToFloat64(metrics.heldBodies.WithLabelValues("history")))
+	bytes := int(testutil.ToFloat64(metrics.heldBytes.WithLabelValues("history")))
+	held := int(testutil.ToFloat64(metrics.heldMessages.WithLabelValues("history")))
+	if bodies+asked > cfg.MaxMessages {
+		a.t.Errorf("%d bodies held and %d asked for, bound %d", bodies, asked, cfg.MaxMessages)
+	}
+	if bytes+asked*cfg.LargestMessage > cfg.MaxBytes {
+		a.t.Errorf("%d bytes held and %d messages asked for, bound %d", bytes, asked, cfg.MaxBytes)
+	}
+	if held+asked > cfg.MaxReceipts {
+		a.t.Errorf("%d messages held and %d asked for, bound %d", held, asked, cfg.MaxReceipts)
+	}
+	a.most = max(a.most, bodies)
 }
 
-func (b budgetSource) Reread(ctx context.Context, r Receipt) (*message.Message, error) {
-	b.check(0)
-	return b.owner.Reread(ctx, r)
+type audited struct {
+	Source
+	*auditor
 }
 
-func (b budgetSource) check(asked int) {
-	bodies := int(testutil.ToFloat64(b.metrics.heldBodies.WithLabelValues("history")))
-	bytes := int(testutil.ToFloat64(b.metrics.heldBytes.WithLabelValues("history")))
-	held := int(testutil.ToFloat64(b.metrics.heldMessages.WithLabelValues("history")))
-	if bodies+asked > b.cfg.MaxMessages {
-		b.t.Errorf("%d bodies held and %d asked for, bound %d", bodies, asked, b.cfg.MaxMessages)
+func (a audited) Fetch(ctx context.Context, limit int) ([]Delivery, error) {
+	a.check(limit)
+	return a.Source.Fetch(ctx, limit)
+}
+
+type auditedRereader struct {
+	audited
+	rereader Rereader
+}
+
+func (a auditedRereader) Reread(ctx context.Context, r Receipt) (*message.Message, error) {
+	a.check(0)
+	return a.rereader.Reread(ctx, r)
+}
+
+func (a *auditor) open(q *queue) opener {
+	return func(ctx context.Context, name string) (Source, error) {
+		s, err := q.open(ctx, name)
+		if r, ok := s.(Rereader); ok {
+			return auditedRereader{audited{s, a}, r}, err
+		}
+		return audited{s, a}, err
 	}
-	if bytes+asked*b.cfg.LargestMessage > b.cfg.MaxBytes {
-		b.t.Errorf("%d bytes held and %d messages asked for, bound %d", bytes, asked, b.cfg.MaxBytes)
-	}
-	if held+asked > b.cfg.MaxReceipts {
-		b.t.Errorf("%d messages held and %d asked for, bound %d", held, asked, b.cfg.MaxReceipts)
-	}
-	b.most.Store(max(b.most.Load(), int64(bodies)))
 }
 
 func TestMemoryBound(t *testing.T) {
@@ -55,17 +78,17 @@ func TestMemoryBound(t *testing.T) {
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				q, j := newQueue(testLease), newJournal()
-				var sub *Subscriber
-				var most atomic.Int64
-				sub = newEngine(t, func(ctx context.Context, name string) (Source, error) {
-					s, err := q.open(ctx, name)
-					return budgetSource{s.(*owner), t, sub.cfg, sub.metrics, &most}, err
-				}, change)
-				q.publish(keys(3_000, 3)...)
-				q.publish(keys(3_000, 300)...)
-				w := start(t, sub, j.watch(q, func(msg *message.Message) error {
+			forEach(t, []kind{stream, plainStream, fifo, standard, lambdaStandard}, func(t *testing.T, k kind) {
+				q := newQueue(k)
+				j := newJournal(q)
+				a := &auditor{t: t}
+				a.sub = newEngine(t, a.open(q), func(c *Config) {
+					c.Order = k.order
+					change(c)
+				})
+				q.publish(keys(1_500, 3)...)
+				q.publish(keys(1_500, 300)...)
+				w := start(t, a.sub, j.watch(func(msg *message.Message) error {
 					time.Sleep(5 * time.Millisecond)
 					if nOf(msg)%10 == 5 && Attempt(msg.Context()) < 4 {
 						return errHandler
@@ -74,8 +97,8 @@ func TestMemoryBound(t *testing.T) {
 				}))
 				q.drained()
 				w.stop(t)
-				j.check(t, q)
-				t.Logf("at most %d bodies held", most.Load())
+				j.check(t)
+				t.Logf("at most %d bodies held", a.most)
 			})
 		})
 	}
@@ -108,12 +131,12 @@ func (e *endless) Reread(context.Context, Receipt) (*message.Message, error) {
 	return message.NewMessage("id", make([]byte, 1000)), nil
 }
 
-// TestReceiptMemory prints what a million messages of one key that wait behind its head take.
+// TestReceiptMemory prints what messages of one key that wait behind its head take.
 func TestReceiptMemory(t *testing.T) {
-	const waiting = 1_000_000
+	const waiting = 200_000
 	source := &endless{count: waiting, all: make(chan struct{})}
 	sub := newEngine(t, func(context.Context, string) (Source, error) { return source, nil }, func(c *Config) {
-		c.CloseTimeout = 10 * time.Minute // a million messages are handed back
+		c.CloseTimeout = 10 * time.Minute // all of them are handed back
 	})
 	before := heapBytes()
 	messages, err := sub.Subscribe(t.Context(), "history")
@@ -122,7 +145,11 @@ func TestReceiptMemory(t *testing.T) {
 	}
 	head := <-messages
 	<-source.all
-	t.Logf("%.1f bytes for each waiting message", float64(heapBytes()-before)/waiting)
+	each := float64(heapBytes()-before) / waiting
+	t.Logf("%.1f bytes for each waiting message", each)
+	if each > 100 {
+		t.Errorf("%.1f bytes for each waiting message, want 88 and a little", each)
+	}
 	head.Ack()
 	go func() {
 		for msg := range messages {
@@ -131,6 +158,26 @@ func TestReceiptMemory(t *testing.T) {
 	}()
 	if err := sub.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAttemptMemory prints what a message takes whose failures are remembered, and holds the bound.
+func TestAttemptMemory(t *testing.T) {
+	before := heapBytes()
+	a, err := newAttempts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rememberedAttempts + 1000 {
+		a.set(fmt.Sprintf("%036d", i), 1)
+	}
+	each := float64(heapBytes()-before) / rememberedAttempts
+	t.Logf("%.1f bytes for each remembered message", each)
+	if each > 300 {
+		t.Errorf("%.1f bytes for each remembered message", each)
+	}
+	if n := a.failures.Len(); n != rememberedAttempts {
+		t.Errorf("%d remembered, want %d", n, rememberedAttempts)
 	}
 }
 

@@ -37,7 +37,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		heldBytes:    gauge("held_bytes", "Bytes of the message bodies in memory."),
 		closed:       gauge("closed", "Lanes that wait for a retry."),
 		paused:       gauge("paused", "Subscriptions whose intake is paused because something the worker needs is down."),
-		retries:      counter("retries_total", "Messages that will be handled again, by outcome: failed, unavailable, postponed.", "outcome"),
+		retries:      counter("retries_total", "Messages that will be handled again, by outcome: failed, unavailable, postponed; crowded: not handled, because its lane was full.", "outcome"),
 		sourceErrors: counter("source_errors_total", "Failed calls or batch entries of the queue, by call: fetch, settle, extend, reread.", "call"),
 	}
 }
@@ -58,7 +58,7 @@ func (l *level) set(value int) {
 // meters are the series of one subscription.
 type meters struct {
 	inFlight, heldMessages, heldBodies, heldBytes, closed, paused level
-	failed, unavailable, postponed                                prometheus.Counter
+	failed, unavailable, postponed, crowded                       prometheus.Counter
 	fetchErrors, settleErrors, extendErrors, rereadErrors         prometheus.Counter
 }
 
@@ -73,6 +73,7 @@ func (m *Metrics) of(worker string) meters {
 		failed:       m.retries.WithLabelValues(worker, "failed"),
 		unavailable:  m.retries.WithLabelValues(worker, "unavailable"),
 		postponed:    m.retries.WithLabelValues(worker, "postponed"),
+		crowded:      m.retries.WithLabelValues(worker, "crowded"),
 		fetchErrors:  m.sourceErrors.WithLabelValues(worker, "fetch"),
 		settleErrors: m.sourceErrors.WithLabelValues(worker, "settle"),
 		extendErrors: m.sourceErrors.WithLabelValues(worker, "extend"),

@@ -15,10 +15,10 @@ func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		m := NewMetrics(reg)
-		q := newQueue(testLease)
+		q := newQueue(stream)
 		q.faults.settle = everyNth(2)
 		q.publish("fails", "fails", "runs", "runs")
-		other := newQueue(testLease)
+		other := newQueue(stream)
 		other.publish("runs")
 		cfg := Config{Lease: testLease, LargestMessage: 1000}
 		var workers []*worker
@@ -72,10 +72,16 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestConfigProblemsAreAllNamed(t *testing.T) {
-	_, err := New(Config{Concurrency: -1, Lease: time.Millisecond, MaxBytes: 1, Retry: Backoff{Initial: -1}},
+	_, err := New(Config{
+		Order: 3, SettleBatch: 257, SettleLinger: -1,
+		Concurrency: -1, Lease: time.Millisecond, MaxBytes: 1, Retry: Backoff{Initial: -1},
+	},
 		nil, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
 	want := "check lanes config: Concurrency is -1, must be at least 1\n" +
 		"MaxBytes is 1, must be at least 1048576\n" +
+		"order is 3, must be Ordered, Unordered or Invocation\n" +
+		"SettleBatch is 257, must be 0 to 256\n" +
+		"SettleLinger is -1ns, must be 0 to half a lease\n" +
 		"lease is 1ms, must be at least 1s\n" +
 		"Retry needs 0 < Initial <= Max and 0 <= Jitter < 1"
 	if err == nil || err.Error() != want {

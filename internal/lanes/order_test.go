@@ -10,32 +10,25 @@ import (
 )
 
 func TestOrderPerKey(t *testing.T) {
-	for name, open := range map[string]func(*queue) opener{
-		"rereads": func(q *queue) opener { return q.open },
-		"plain":   func(q *queue) opener { return q.openPlain },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				q, j := newQueue(testLease), newJournal()
-				q.publish(keys(10_000, 200)...)
-				w := start(t, newEngine(t, open(q), nil), j.watch(q, takes(5*time.Millisecond)))
-				q.drained()
-				w.stop(t)
-				j.check(t, q)
-				if j.repeats != 0 {
-					t.Errorf("%d messages were handled twice", j.repeats)
-				}
-			})
-		})
-	}
+	forEach(t, allKinds(), func(t *testing.T, k kind) {
+		q := newQueue(k)
+		j := newJournal(q)
+		q.publish(keys(10_000, 200)...)
+		w := start(t, q.engine(t, nil), j.watch(takes(5*time.Millisecond)))
+		q.drained()
+		w.stop(t)
+		j.check(t)
+		j.checkOnce(t)
+	})
 }
 
 func TestOrderAfterNack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q, j := newQueue(testLease), newJournal()
+	forEach(t, allKinds(), func(t *testing.T, k kind) {
+		q := newQueue(k)
+		j := newJournal(q)
 		q.publish(keys(2_000, 20)...)
-		w := start(t, newEngine(t, q.open, nil), j.watch(q, func(msg *message.Message) error {
-			// Every seventh message of a key fails twice; its followers must wait.
+		w := start(t, q.engine(t, nil), j.watch(func(msg *message.Message) error {
+			// Every seventh message of a key fails twice; where a key has an order, its followers must wait.
 			if nOf(msg)%7 == 3 && Attempt(msg.Context()) <= 2 {
 				return errHandler
 			}
@@ -46,22 +39,24 @@ func TestOrderAfterNack(t *testing.T) {
 		}))
 		q.drained()
 		w.stop(t)
-		j.check(t, q)
+		j.check(t)
 		if got := j.startsOf("k0-3"); got != 3 {
 			t.Errorf("k0-3 was started %d times, want 3", got)
 		}
 	})
 }
 
-// A process that dies leaves its leases behind; the next one takes the queue over and goes on in order.
+// A process that dies leaves its leases behind; the next one takes the queue over, or waits for the leases to end, and
+// goes on.
 func TestOrderAfterCrash(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q, j := newQueue(testLease), newJournal()
+	forEach(t, allKinds(), func(t *testing.T, k kind) {
+		q := newQueue(k)
+		j := newJournal(q)
 		q.publish(keys(4_000, 50)...)
 		handle := takes(20 * time.Millisecond)
-		watched := j.watch(q, handle)
+		watched := j.watch(handle)
 		crashed := make(chan struct{})
-		first := start(t, newEngine(t, q.open, nil), func(msg *message.Message) error {
+		first := start(t, q.engine(t, nil), func(msg *message.Message) error {
 			select {
 			case <-crashed:
 				return errHandler
@@ -71,16 +66,42 @@ func TestOrderAfterCrash(t *testing.T) {
 		})
 		time.Sleep(500 * time.Millisecond)
 		close(crashed)
+		q.kill()
 		synctest.Wait()
 
-		second := start(t, newEngine(t, q.open, nil), j.watch(q, handle))
+		second := start(t, q.engine(t, nil), j.watch(handle))
 		q.drained()
 		second.stop(t)
-		j.check(t, q)
+		j.check(t)
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_ = first.sub.Stop(ctx) // every call of the first fails: it reports what it could not settle
 		<-first.closed
+	})
+}
+
+// Two processes on one queue: a FIFO queue keeps a group's order over both of them, a standard queue loses nothing.
+func TestTwoProcesses(t *testing.T) {
+	forEach(t, []kind{fifo, standard, lambdaFIFO, lambdaStandard}, func(t *testing.T, k kind) {
+		q := newQueue(k)
+		j := newJournal(q)
+		q.publish(keys(5_000, 50)...)
+		handle := func(msg *message.Message) error {
+			time.Sleep(5 * time.Millisecond)
+			if nOf(msg)%7 == 3 && Attempt(msg.Context()) <= 2 {
+				return errHandler
+			}
+			return nil
+		}
+		first := start(t, q.engine(t, nil), j.watch(handle))
+		second := start(t, q.engine(t, nil), j.watch(handle))
+		q.drained()
+		first.stop(t)
+		second.stop(t)
+		j.check(t)
+		if q.expired > 0 || j.repeats > 0 {
+			t.Errorf("%d leases ended, %d messages were handled twice", q.expired, j.repeats)
+		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -17,28 +18,33 @@ var (
 	errFault  = errors.New("injected fault")
 )
 
-// queue is an ordered broker in memory. A lease that is not renewed ends and the message is delivered again, the
-// oldest first. As with a JetStream durable, opening it takes it over: the former owner's calls fail, and what is
-// not acknowledged is delivered again in order, from the ack floor, so what was acknowledged above it comes twice.
+// queue is a broker in memory, of any kind. What is delivered is hidden until its lease ends; then it is delivered
+// again. As with a JetStream durable, opening a stream takes it over: the former owner's calls fail, and what is not
+// acknowledged is delivered again in order, from the ack floor, so what was acknowledged above it comes twice.
 type queue struct {
-	lease   time.Duration
+	kind    kind
 	latency time.Duration // of every call
 	faults  faults
 
 	mu        sync.Mutex
 	entries   []*entry
-	available seqHeap
+	shelf     shelf
+	hidden    *pile[hiding]
 	perKey    map[string]int
 	changed   chan struct{} // closed at a change
 	owner     int
+	dead      int // owners up to this one have died
 	unacked   int
 	expired   int // leases that ended unrenewed
 	handbacks []handback
+	calls     map[string]int // per call of the source
 }
 
-// faults decide for each call or batch entry; nil never fails.
+// faults decide for each call or batch entry; nil never fails. A lost acknowledgement is one that is answered with
+// success and has no effect.
 type faults struct {
 	fetch, settle, extend, reread func() error
+	lose                          func() bool
 }
 
 type entry struct {
@@ -46,25 +52,45 @@ type entry struct {
 	key       string
 	n         int // within the key
 	published time.Time
-	until     time.Time // end of the lease
-	leased    bool
-	delivery  int // the latest one
+	hidden    bool
+	leased    bool // hidden by a delivery and not by a delay
+	until     time.Time
+	received  int // the number of the latest delivery
 	acked     bool
 }
 
+// hiding is the end of a time that an entry was once to be hidden for.
+type hiding struct {
+	e     *entry
+	until time.Time
+}
+
 type handback struct {
-	at  time.Time
-	key string
-	n   int
+	at    time.Time
+	key   string
+	n     int
+	after time.Duration
 }
 
 type ticket struct{ seq, delivery int }
 
-func newQueue(lease time.Duration) *queue {
+func newQueue(k kind) *queue {
 	return &queue{
-		lease: lease, latency: time.Millisecond,
-		perKey: make(map[string]int), changed: make(chan struct{}),
+		kind: k, latency: time.Millisecond, shelf: k.shelf(),
+		hidden: newPile(func(a, b hiding) bool { return a.until.Before(b.until) }),
+		perKey: make(map[string]int), changed: make(chan struct{}), calls: make(map[string]int),
 	}
+}
+
+// engine returns a Subscriber for the queue.
+func (q *queue) engine(t testing.TB, change func(*Config)) *Subscriber {
+	t.Helper()
+	return newEngine(t, q.open, func(c *Config) {
+		c.Order = q.kind.order
+		if change != nil {
+			change(c)
+		}
+	})
 }
 
 func (q *queue) publish(keys ...string) {
@@ -74,7 +100,7 @@ func (q *queue) publish(keys ...string) {
 		e := &entry{seq: len(q.entries), key: key, n: q.perKey[key], published: time.Now()}
 		q.perKey[key]++
 		q.entries = append(q.entries, e)
-		heap.Push(&q.available, e.seq)
+		q.shelf.put(e)
 		q.unacked++
 	}
 	q.signal()
@@ -85,26 +111,47 @@ func (q *queue) signal() {
 	q.changed = make(chan struct{})
 }
 
-// open takes the queue over.
+// open makes the queue a Source, and takes it over if it can have one owner only.
 func (q *queue) open(context.Context, string) (Source, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.owner++
-	q.available = nil
+	if q.kind.takeover {
+		q.startAgain()
+	}
+	q.signal()
+	own := &owner{q, q.owner}
+	switch {
+	case q.kind.invocations:
+		return newInvocations(own), nil
+	case q.kind.bare:
+		return rereadable{own}, nil
+	default:
+		return own, nil
+	}
+}
+
+// kill makes every call of the present owners fail, as if their processes were dead.
+func (q *queue) kill() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dead = q.owner
+}
+
+func (q *queue) startAgain() {
+	q.shelf = q.kind.shelf()
 	floor := true
 	for _, e := range q.entries {
 		floor = floor && e.acked
-		e.leased = false
+		e.hidden = false
 		if e.acked && !floor {
 			e.acked = false
 			q.unacked++
 		}
 		if !e.acked {
-			q.available = append(q.available, e.seq)
+			q.shelf.put(e)
 		}
 	}
-	q.signal()
-	return &owner{q, q.owner}, nil
 }
 
 func (q *queue) left() int {
@@ -126,86 +173,67 @@ func (q *queue) drained() {
 	}
 }
 
-// expire makes available what is no longer leased, and returns the next end of a lease.
-func (q *queue) expire(now time.Time) (next time.Time) {
+// leased returns how many messages are hidden by a delivery.
+func (q *queue) leased() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
 	for _, e := range q.entries {
-		switch {
-		case !e.leased || e.acked:
-		case !e.until.After(now):
-			e.leased = false
-			q.expired++
-			heap.Push(&q.available, e.seq)
-		case next.IsZero() || e.until.Before(next):
-			next = e.until
+		if e.hidden && e.leased {
+			n++
 		}
 	}
-	return next
+	return n
 }
 
-// owner is the queue as one of its owners sees it.
-type owner struct {
-	q  *queue
-	id int
-}
-
-func (o *owner) call(fault func() error) error {
-	time.Sleep(o.q.latency)
-	if fault != nil {
-		if err := fault(); err != nil {
-			return err
-		}
+// mostReceived returns how often the message was delivered that was delivered most often.
+func (q *queue) mostReceived() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	most := 0
+	for _, e := range q.entries {
+		most = max(most, e.received)
 	}
-	o.q.mu.Lock()
-	defer o.q.mu.Unlock()
-	if o.q.owner != o.id {
-		return errFenced
-	}
-	return nil
+	return most
 }
 
-func (o *owner) Fetch(ctx context.Context, limit int) ([]Delivery, error) {
-	for {
-		if err := o.call(o.q.faults.fetch); err != nil {
-			return nil, err
-		}
-		o.q.mu.Lock()
-		now := time.Now()
-		var next time.Time
-		if len(o.q.available) == 0 {
-			next = o.q.expire(now)
-		}
-		batch, changed := o.q.take(limit, now), o.q.changed
-		o.q.mu.Unlock()
-		if len(batch) > 0 {
-			return batch, nil
-		}
-		wait := time.Hour
-		if !next.IsZero() {
-			wait = next.Sub(now)
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-changed:
-			timer.Stop()
-		case <-timer.C:
-		}
-	}
+func (q *queue) hide(e *entry, lease bool, d time.Duration) {
+	e.hidden, e.leased, e.until = true, lease, time.Now().Add(d)
+	heap.Push(q.hidden, hiding{e, e.until})
 }
 
-func (q *queue) take(limit int, now time.Time) []Delivery {
-	var batch []Delivery
-	for len(q.available) > 0 && len(batch) < limit {
-		e := q.entries[heap.Pop(&q.available).(int)]
-		if e.acked {
+// show makes visible what is not hidden any longer, and returns when there is more.
+func (q *queue) show(now time.Time) (next time.Time) {
+	for q.hidden.Len() > 0 {
+		h := q.hidden.items[0]
+		e := h.e
+		if e.acked || !e.hidden || !e.until.Equal(h.until) {
+			heap.Pop(q.hidden)
 			continue
 		}
-		e.leased, e.until, e.delivery = true, now.Add(q.lease), e.delivery+1
-		batch = append(batch, Delivery{
-			Message: e.message(), Receipt: ticket{e.seq, e.delivery}, Key: e.key, Size: 1000,
-		})
+		if h.until.After(now) {
+			return h.until
+		}
+		heap.Pop(q.hidden)
+		if e.leased {
+			q.expired++
+		}
+		e.hidden = false
+		q.shelf.put(e)
+	}
+	return time.Time{}
+}
+
+func (q *queue) take(limit int) []Delivery {
+	var batch []Delivery
+	for _, e := range q.shelf.take(limit) {
+		e.received++
+		q.hide(e, true, testLease)
+		d := Delivery{Message: e.message(), Receipt: ticket{e.seq, e.received}, Key: e.key, Size: 1000}
+		if !q.kind.takeover {
+			d.ID, d.Received = d.Message.UUID, e.received
+		}
+		batch = append(batch, d)
 	}
 	return batch
 }
@@ -218,89 +246,39 @@ func (e *entry) message() *message.Message {
 	return msg
 }
 
-func (o *owner) Settle(_ context.Context, batch []Settlement) []error {
-	fenced := o.call(nil)
-	errs := make([]error, len(batch))
-	for i, s := range batch {
-		errs[i] = fenced
-		if errs[i] == nil && o.q.faults.settle != nil {
-			errs[i] = o.q.faults.settle()
-		}
-		if errs[i] == nil {
-			o.q.settle(s)
-		}
-	}
-	return errs
-}
-
-func (q *queue) settle(s Settlement) {
+// settle ends the lease of a delivery. An acknowledgement by a receipt that is over counts in a stream, is refused in a
+// FIFO queue, and looks well in a standard queue, but has no effect: the most that SQS promises for that.
+func (q *queue) settle(s Settlement) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer q.signal()
 	t := s.Receipt.(ticket)
 	e := q.entries[t.seq]
+	current := e.hidden && e.leased && e.received == t.delivery
 	switch {
 	case e.acked:
-	case s.Action == Ack:
-		e.acked, e.leased = true, false
+	case s.Action == Ack && (current || q.kind.takeover):
+		e.acked, e.hidden = true, false
 		q.unacked--
-	case e.leased && e.delivery == t.delivery:
-		e.leased = false
-		q.handbacks = append(q.handbacks, handback{time.Now(), e.key, e.n})
-		heap.Push(&q.available, e.seq)
+		q.shelf.acked(e)
+	case s.Action == Ack && q.kind.sorted:
+		return ErrGone
+	case s.Action == Delay && current:
+		q.handbacks = append(q.handbacks, handback{time.Now(), e.key, e.n, s.After})
+		q.hide(e, false, q.kind.rounded(s.After))
+	case s.Action == Delay && !q.kind.takeover:
+		return ErrGone
 	}
-	q.signal()
+	return nil
 }
 
-func (o *owner) Extend(_ context.Context, batch []Receipt) []error {
-	fenced := o.call(nil)
-	errs := make([]error, len(batch))
-	for i, r := range batch {
-		errs[i] = fenced
-		if errs[i] == nil && o.q.faults.extend != nil {
-			errs[i] = o.q.faults.extend()
-		}
-		if errs[i] == nil {
-			o.q.extend(r.(ticket))
-		}
-	}
-	return errs
-}
-
-func (q *queue) extend(t ticket) {
+func (q *queue) extend(t ticket) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if e := q.entries[t.seq]; e.leased && e.delivery == t.delivery {
-		e.until = time.Now().Add(q.lease)
+	if e := q.entries[t.seq]; e.hidden && e.leased && e.received == t.delivery {
+		q.hide(e, true, testLease)
+	} else if !q.kind.takeover {
+		return ErrGone
 	}
-}
-
-// Reread makes owner a Rereader.
-func (o *owner) Reread(_ context.Context, r Receipt) (*message.Message, error) {
-	if err := o.call(o.q.faults.reread); err != nil {
-		return nil, err
-	}
-	o.q.mu.Lock()
-	defer o.q.mu.Unlock()
-	return o.q.entries[r.(ticket).seq].message(), nil
-}
-
-// plain hides Reread.
-type plain struct{ Source }
-
-func (q *queue) openPlain(ctx context.Context, name string) (Source, error) {
-	s, err := q.open(ctx, name)
-	return plain{s}, err
-}
-
-type seqHeap []int
-
-func (h seqHeap) Len() int           { return len(h) }
-func (h seqHeap) Less(i, j int) bool { return h[i] < h[j] }
-func (h seqHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *seqHeap) Push(v any)        { *h = append(*h, v.(int)) }
-func (h *seqHeap) Pop() any {
-	last := len(*h) - 1
-	v := (*h)[last]
-	*h = (*h)[:last]
-	return v
+	return nil
 }

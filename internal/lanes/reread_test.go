@@ -14,7 +14,7 @@ import (
 
 // scripted lets the first reading of a body take as long as the script says, and fail.
 type scripted struct {
-	*owner
+	rereadable
 	mu    sync.Mutex
 	first map[string]reading // by uuid; used once
 }
@@ -25,7 +25,7 @@ type reading struct {
 }
 
 func (s *scripted) Reread(ctx context.Context, r Receipt) (*message.Message, error) {
-	msg, err := s.owner.Reread(ctx, r)
+	msg, err := s.rereadable.Reread(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,8 @@ func (s *scripted) Reread(ctx context.Context, r Receipt) (*message.Message, err
 // head. A follower's reading that fails meanwhile makes the lane wait a little longer, and not for ever.
 func TestFailedReadOfAFollowerKeepsTheHeadInLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, j := newQueue(testLease), newJournal()
+		q := newQueue(stream)
+		j := newJournal(q)
 		source := &scripted{first: map[string]reading{
 			"slow-2": {time.Second, errFault},
 			"slow-3": {3 * time.Second, errFault},
@@ -51,9 +52,9 @@ func TestFailedReadOfAFollowerKeepsTheHeadInLine(t *testing.T) {
 		}
 		w := start(t, newEngine(t, func(ctx context.Context, name string) (Source, error) {
 			s, err := q.open(ctx, name)
-			source.owner, _ = s.(*owner)
+			source.rereadable, _ = s.(rereadable)
 			return source, err
-		}, func(c *Config) { c.BodiesPerKey = 2 }), j.watch(q, func(*message.Message) error { return nil }))
+		}, func(c *Config) { c.BodiesPerKey = 2 }), j.watch(func(*message.Message) error { return nil }))
 		q.publish("slow", "slow", "slow", "slow", "slow")
 		time.Sleep(500 * time.Millisecond)
 		q.publish(keys(3*(rereads-1), rereads-1)...)
@@ -62,7 +63,7 @@ func TestFailedReadOfAFollowerKeepsTheHeadInLine(t *testing.T) {
 			t.Errorf("%d messages still wait a minute later", left)
 		}
 		w.stop(t)
-		j.check(t, q)
+		j.check(t)
 	})
 }
 
@@ -70,12 +71,12 @@ func TestFailedReadOfAFollowerKeepsTheHeadInLine(t *testing.T) {
 // starts from the first.
 func TestAttemptsBelongToOneMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := newQueue(testLease)
+		q := newQueue(stream)
 		source := &scripted{first: map[string]reading{"k-0": {0, ErrGone}}}
 		var next atomic.Int64
 		w := start(t, newEngine(t, func(ctx context.Context, name string) (Source, error) {
 			s, err := q.open(ctx, name)
-			source.owner, _ = s.(*owner)
+			source.rereadable, _ = s.(rereadable)
 			return source, err
 		}, func(c *Config) { c.MaxMessages, c.LargestMessage = 8, 1000 }), func(msg *message.Message) error {
 			if msg.UUID == "k-1" {

@@ -34,9 +34,9 @@ type stop struct {
 func (s *subscription) askStop()  { s.stopOnce.Do(func() { close(s.stopAsked) }) }
 func (s *subscription) askHurry() { s.hurryOnce.Do(func() { close(s.hurryAsked) }) }
 
-// beginStop ends intake and hands back every lane that does not run. Followers of a running head go back once it
-// has finished: handed back earlier, another process could let them overtake it. Handlers get until bound, or until
-// askHurry when it is zero.
+// beginStop ends intake and hands back every lane that does not run. Where a key has an order, followers of a running
+// head go back once it has finished: handed back earlier, another process could let them overtake it. Handlers get
+// until bound, or until askHurry when it is zero.
 func (s *subscription) beginStop(now, bound time.Time) {
 	if s.stop.phase != running {
 		return
@@ -50,30 +50,35 @@ func (s *subscription) beginStop(now, bound time.Time) {
 	s.log.Debug("stop: handed back what was not started", "messages", s.stop.handedBack)
 }
 
-// handBackIdle hands back every lane that does not run.
+// handBackIdle hands back every lane that does not run. Where a key has no order, what stands behind a running head has
+// nothing to wait for either.
 func (s *subscription) handBackIdle() {
 	for _, l := range s.lanes {
-		if l.state != laneRunning {
+		switch {
+		case l.state != laneRunning:
 			s.handBack(l)
+		case s.cfg.Order == Unordered:
+			s.handBackAll(l, l.cut())
 		}
 	}
 }
 
 // handBack returns everything of l to the queue at once, the oldest first.
 func (s *subscription) handBack(l *lane) {
-	for l.head != nil {
-		h := l.pop()
-		if h.msg != nil {
-			s.memory.bodies--
-			s.memory.bytes -= int(h.size)
-			h.msg = nil
-		}
-		s.leases.release(h)
-		s.settler.pending = append(s.settler.pending, ending{h, Delay})
-		s.stop.handedBack++
-	}
-	l.bodies, l.bareCount = 0, 0
+	first := l.head
+	l.head, l.tail, l.cursor, l.bareCount = nil, nil, nil, 0
+	s.handBackAll(l, first)
 	delete(s.lanes, l.key)
+}
+
+// handBackAll returns first and what stands behind it, all of them cut off from l.
+func (s *subscription) handBackAll(l *lane, first *held) {
+	for h := first; h != nil; {
+		next := h.next
+		s.giveBack(l, h, time.Time{})
+		s.stop.handedBack++
+		h = next
+	}
 }
 
 // advanceStop moves to the next phase when its time has come.
@@ -135,7 +140,7 @@ func (s *subscription) endStop(now time.Time) {
 	s.endReceiving()
 	s.cancelHandlers()
 	s.endCalls()
-	unsettled := len(s.settler.pending) + len(s.settler.calling) + len(s.settler.failed)
+	unsettled := s.settler.waiting()
 	s.memory = budget{}
 	s.leases.count, s.outage.paused = 0, false
 	clear(s.runs)

@@ -23,9 +23,10 @@ type Subscriber struct {
 	log     *slog.Logger
 	metrics *Metrics
 
-	mu     sync.Mutex
-	closed bool
-	active map[*subscription]struct{}
+	mu       sync.Mutex
+	closed   bool
+	active   map[*subscription]struct{}
+	attempts map[string]*attempts // by queue
 }
 
 var _ message.Subscriber = (*Subscriber)(nil)
@@ -44,7 +45,8 @@ func New(
 	}
 	return &Subscriber{
 		cfg: cfg, open: open, log: logger, metrics: metrics,
-		active: make(map[*subscription]struct{}),
+		active:   make(map[*subscription]struct{}),
+		attempts: make(map[string]*attempts),
 	}, nil
 }
 
@@ -55,11 +57,15 @@ func (s *Subscriber) Subscribe(ctx context.Context, queue string) (<-chan *messa
 	if s.isClosed() {
 		return nil, ErrClosed
 	}
+	attempts, err := s.attemptsAt(queue)
+	if err != nil {
+		return nil, err
+	}
 	source, err := s.open(ctx, queue)
 	if err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", queue, err)
 	}
-	sub := newSubscription(ctx, s.cfg, queue, source, s.log.With("worker", queue), s.metrics.of(queue))
+	sub := newSubscription(ctx, s.cfg, queue, source, attempts, s.log.With("worker", queue), s.metrics.of(queue))
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,6 +116,20 @@ func (s *Subscriber) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.CloseTimeout)
 	defer cancel()
 	return s.Stop(ctx)
+}
+
+// attemptsAt returns what every subscription to queue remembers.
+func (s *Subscriber) attemptsAt(queue string) (*attempts, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.attempts[queue] == nil {
+		a, err := newAttempts()
+		if err != nil {
+			return nil, err
+		}
+		s.attempts[queue] = a
+	}
+	return s.attempts[queue], nil
 }
 
 func (s *Subscriber) isClosed() bool {

@@ -15,7 +15,9 @@ type subscription struct {
 	cfg      Config
 	queue    string
 	source   Source
-	rereader Rereader // nil if the source cannot
+	rereader Rereader // nil if the source cannot, or need not because a lane's excess goes back
+	began    time.Time
+	attempts *attempts
 	log      *slog.Logger
 	meters   meters
 	out      chan *message.Message
@@ -57,11 +59,12 @@ type subscription struct {
 }
 
 func newSubscription(
-	ctx context.Context, cfg Config, queue string, source Source, log *slog.Logger, m meters,
+	ctx context.Context, cfg Config, queue string, source Source, a *attempts, log *slog.Logger, m meters,
 ) *subscription {
 	values := context.WithoutCancel(ctx)
+	now := time.Now()
 	s := &subscription{
-		cfg: cfg, queue: queue, source: source, log: log, meters: m,
+		cfg: cfg, queue: queue, source: source, began: now, attempts: a, log: log, meters: m,
 		out:        make(chan *message.Message),
 		ended:      ctx.Done(),
 		stopAsked:  make(chan struct{}),
@@ -76,12 +79,14 @@ func newSubscription(
 		finished: make(chan *run, cfg.Concurrency),
 		lanes:    make(map[string]*lane),
 		runs:     make(map[*run]struct{}),
-		leases:   newLeases(cfg.Lease, time.Now()),
+		leases:   newLeases(cfg.Lease, now),
+		settler:  newSettler(cfg),
 	}
 	s.intake.health.what = "fetch"
-	s.settler.health.what = "settle"
 	s.reads.health.what = "reread"
-	s.rereader, _ = source.(Rereader)
+	if cfg.Order == Ordered {
+		s.rereader, _ = source.(Rereader)
+	}
 	s.receiving, s.endReceiving = context.WithCancel(values)
 	s.calls, s.endCalls = context.WithCancel(values)
 	s.handlers, s.cancelHandlers = context.WithCancel(values)
@@ -152,7 +157,7 @@ func (s *subscription) advance(now time.Time) {
 // schedule decides what an idle lane does next.
 func (s *subscription) schedule(l *lane, now time.Time) {
 	for l.head != nil && l.head.gone {
-		s.finishHead(l)
+		s.finishHead(l, now)
 	}
 	switch {
 	case l.head == nil:
@@ -201,6 +206,7 @@ func (s *subscription) started() {
 	r := s.offer
 	s.offer = nil
 	r.lane.state = laneRunning
+	r.began = time.Since(s.began)
 	r.probe = s.outage.paused
 	s.outage.probing = s.outage.paused
 	s.runs[r] = struct{}{}
@@ -244,6 +250,7 @@ func (s *subscription) nextWake(now time.Time) time.Time {
 	if s.leases.count > 0 {
 		consider(s.leases.next)
 	}
+	consider(s.settler.lingerEnds(s.began))
 	if len(s.settler.failed) > 0 {
 		consider(s.settler.retryAt)
 	}
