@@ -32,5 +32,5 @@ VOLUME /var/lib/livepipe
 EXPOSE 8080
 # nonroot, as a number: Kubernetes' runAsNonRoot believes no names.
 USER 65532:65532
-HEALTHCHECK --interval=5s --timeout=5s --retries=3 --start-period=30s --start-interval=1s CMD ["/livepipe", "healthy"]
+HEALTHCHECK --interval=5s --timeout=10s --retries=3 --start-period=60s --start-interval=1s CMD ["/livepipe", "healthy"]
 ENTRYPOINT ["/livepipe"]

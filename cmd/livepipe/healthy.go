@@ -12,7 +12,7 @@ import (
 )
 
 // healthyTimeout bounds the whole question. The answer comes from memory; a process that cannot give it in this time is
-// not healthy. It stays below the five seconds that the image's HEALTHCHECK allows.
+// not healthy. It stays below what the image's HEALTHCHECK allows.
 const healthyTimeout = 4 * time.Second
 
 // healthyCmd is a container's health check: the image has neither a shell nor curl.
