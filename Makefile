@@ -7,11 +7,12 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI := bin/golangci-lint-v2.15.0
 FUZZTIME ?= 5s
+AWS_TESTS := TestEndToEnd/SNS|TestLambda|TestQueue
 
-.PHONY: help run build test check fmt lint vet race fuzz bench kill-test clean
+.PHONY: help run build test test-aws check fmt lint vet race fuzz deploy-lint bench bench-aws kill-test compose-test clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build and run everything in one process on 127.0.0.1:8080, data under ./data
 	@exec bin/livepipe serve
@@ -22,6 +23,10 @@ build: ## bin/livepipe, static, version stamped
 
 test: ## every test that needs only Go and make, the kill tests included
 	CGO_ENABLED=0 go test -timeout 20m ./...
+
+test-aws: ## the suites and the end-to-end bodies over SNS, SQS, PostgreSQL and S3 (LocalStack; brings what is missing)
+	CGO_ENABLED=0 test/aws.sh go test -count=1 -timeout 30m ./internal/amazon ./internal/postgres ./internal/blobs
+	CGO_ENABLED=0 test/aws.sh go test -count=1 -timeout 30m -run '$(AWS_TESTS)' ./test
 
 check: fmt lint vet race fuzz ## what must hold before a commit lands: format, lint, vet, -race (needs gcc), short fuzz
 
@@ -55,6 +60,16 @@ bench: ## the numbers of docs/benchmarks.md, printed as ratios of one run
 	CGO_ENABLED=0 go test -run '^$$' -bench 'SaveMessage|Page' -timeout 30m ./internal/sqlite
 	CGO_ENABLED=0 go test -run '^$$' -bench DurablePublish ./internal/jetstream
 	CGO_ENABLED=0 go test -run '^$$' -bench Engine -benchmem ./internal/lanes
+
+bench-aws: ## ours against stock watermill-aws, in the same run; AWS_ENDPOINT_URL names another broker than LocalStack
+	CGO_ENABLED=0 test/aws.sh go test -run '^$$' -bench AgainstStock -benchtime 1x -timeout 60m -v ./internal/amazon
+
+compose-test: ## docker compose up on this tree, the contract's examples, a scaled worker, down and up again (needs Docker)
+	test/compose.sh
+
+deploy-lint: ## shell scripts, compose file and CloudFormation template (needs shellcheck and cfn-lint)
+	shellcheck test/*.sh localstack/*.sh localstack/ready.d/*.sh .ci/run
+	cfn-lint deploy/cloudformation/*.yaml
 
 clean: ## remove what build made; the data stays
 	rm -rf bin

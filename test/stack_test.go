@@ -22,15 +22,16 @@ type stack struct {
 	name     string
 	ordered  bool // a conversation's order is promised
 	separate bool // ingress and each worker are processes of their own
+	remote   bool // the broker takes as long as a network does
 	// prepare gives what every process needs in its environment, and starts what they share.
 	prepare func(t testing.TB, data string) []string
 }
 
 var stacks = []stack{
-	{"one process", true, false, func(testing.TB, string) []string { return nil }},
-	{"separate processes", true, true, sharedBroker},
-	{"SNS and SQS", false, true, func(t testing.TB, data string) []string { return amazon(t, data, "LIVEPIPE_FIFO=false") }},
-	{"SNS and SQS, FIFO", true, true, func(t testing.TB, data string) []string { return amazon(t, data, "LIVEPIPE_FIFO=true") }},
+	{"one process", true, false, false, func(testing.TB, string) []string { return nil }},
+	{"separate processes", true, true, false, sharedBroker},
+	{"SNS and SQS", false, true, true, func(t testing.TB, data string) []string { return amazon(t, data, "LIVEPIPE_FIFO=false") }},
+	{"SNS and SQS, FIFO", true, true, true, func(t testing.TB, data string) []string { return amazon(t, data, "LIVEPIPE_FIFO=true") }},
 }
 
 func sharedBroker(t testing.TB, data string) []string {
