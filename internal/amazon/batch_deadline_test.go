@@ -86,37 +86,53 @@ func TestHungCallIsTriedAgainWithinTheDeadline(t *testing.T) {
 	})
 }
 
-// One caller goes away while its entry is under way with nine others.
+// A caller goes away while its entry, the first of a batch, is under way with others.
 func TestCancelledCallerBreaksNobodysBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		failing := true
-		w := &wire{answer: func(batch []string) []error {
-			return each(batch, func(string) error {
-				if failing {
-					return errThrottledTest
-				}
-				return nil
-			})
-		}}
-		b := w.batcher()
-		entries := several(t, 10)
-		ctx, cancel := context.WithCancel(entries[0].ctx)
-		entries[0].ctx = ctx
-		var got map[string]error
-		var all sync.WaitGroup
-		all.Go(func() { got = publishEach(b, entries...) })
-		time.Sleep(roundTrip / 2)
-		cancel()
-		time.Sleep(roundTrip)
-		failing = false
-		all.Wait()
-		for name, err := range got {
-			if name == "0" && !errors.Is(err, context.Canceled) || name != "0" && err != nil {
-				t.Errorf("caller %s got %v", name, err)
+		w := &wire{}
+		b := newBatcher("topic test", w.send, maxMessage, roundTrip, false)
+		leaving := one(t, "leaving", "")
+		ctx, cancel := context.WithCancel(leaving.ctx)
+		leaving.ctx = ctx
+		var callers sync.WaitGroup
+		callers.Go(func() {
+			if err := b.publish([]entry{leaving}); !errors.Is(err, context.Canceled) {
+				t.Errorf("the caller that left got %v", err)
 			}
+		})
+		synctest.Wait()
+		callers.Go(func() {
+			for name, err := range publishEach(b, several(t, 8)...) {
+				if err != nil {
+					t.Errorf("caller %s got %v", name, err)
+				}
+			}
+		})
+		time.Sleep(roundTrip * 3 / 2)
+		cancel()
+		callers.Wait()
+		if len(w.calls) != 1 || len(w.calls[0]) != 9 {
+			t.Errorf("calls %v, want one with all nine", w.calls)
 		}
-		if n := w.sent()["0"]; n > 1 {
-			t.Errorf("the entry of the caller that left was sent %d times", n)
+	})
+}
+
+// What nobody waits for any longer is not sent again.
+func TestEntryOfACallerThatLeftIsDroppedFromTheNextTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		w.always(errThrottledTest)
+		b := w.batcher()
+		leaving := one(t, "leaving", "")
+		ctx, cancel := context.WithTimeout(t.Context(), roundTrip+retryFirst/4)
+		defer cancel()
+		leaving.ctx = ctx
+		if err := b.publish([]entry{leaving}); !messages.IsUnavailable(err) || !errors.Is(err, errThrottledTest) {
+			t.Errorf("got %v, want the outage with what was last heard", err)
+		}
+		time.Sleep(publishTimeout)
+		if n := w.sent()["leaving"]; n != 1 {
+			t.Errorf("sent %d times", n)
 		}
 	})
 }
@@ -137,22 +153,22 @@ func TestFollowerGoesWhenTheHeadIsGivenUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		head.ctx = ctx
-		got := map[string]error{}
-		var callers sync.WaitGroup
-		callers.Go(func() { got["head"] = b.publish([]entry{head}) })
+		var first sync.WaitGroup
+		first.Go(func() {
+			if err := b.publish([]entry{head}); !messages.IsUnavailable(err) {
+				t.Errorf("the head got %v", err)
+			}
+		})
 		synctest.Wait()
 		start := time.Now()
 		for i := range 3 {
-			got[strconv.Itoa(i)] = b.publish([]entry{one(t, strconv.Itoa(i), "g")})
+			if err := b.publish([]entry{one(t, strconv.Itoa(i), "g")}); err != nil {
+				t.Errorf("follower %d got %v", i, err)
+			}
 		}
-		callers.Wait()
+		first.Wait()
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("three followers took %v", took)
-		}
-		for name, err := range got {
-			if (err != nil) != (name == "head") {
-				t.Errorf("%s got %v", name, err)
-			}
 		}
 	})
 }
@@ -181,6 +197,31 @@ func TestNothingNewLeavesAfterAnErrorOfTheSameCall(t *testing.T) {
 		synctest.Wait()
 		if got := strings.Join(w.confirmed, ""); got != "ade" {
 			t.Errorf("confirmed %q, want a, d and e", got)
+		}
+	})
+}
+
+func TestRefusalStopsWhatIsNotUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		b := newBatcher("topic test", func(ctx context.Context, batch []entry) []error {
+			if batch[0].wire.UUID != "0" {
+				return w.send(ctx, batch)
+			}
+			refused := make([]error, len(batch))
+			refused[0] = messages.Permanent(messages.ReasonRefused, errors.New("AWS answers InvalidParameter"))
+			return refused
+		}, maxMessage, 0, false)
+		err := b.publish(several(t, 2*maxBatch*maxCalls))
+		var final *messages.PermanentError
+		if !errors.As(err, &final) {
+			t.Errorf("got %v", err)
+		}
+		if err := b.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := len(w.sent()); n != maxBatch*(maxCalls-1) {
+			t.Errorf("%d entries were sent, want the %d that were under way", n, maxBatch*(maxCalls-1))
 		}
 	})
 }

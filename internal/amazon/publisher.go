@@ -30,11 +30,11 @@ var _ message.Publisher = (*Publisher)(nil)
 // Publisher returns a publisher on the bus.
 func (b *Bus) Publisher() *Publisher { return &Publisher{bus: b} }
 
-// Publish returns nil once SNS has confirmed every message. Each is bound by the deadline of its context, else by 3 s.
-// After an error some of the messages may be out; publishing all of them again is right, because events are idempotent.
-// Under FIFO the messages of a lane go one after the other, whoever publishes them; after the first error nothing new of
-// this call is sent. Errors are messages.Unavailable, except for a topic that no queue has and for what SNS will never
-// take, which are permanent.
+// Publish returns nil once SNS has confirmed every message. Each is bound by the deadline of its context, else by 3 s for
+// every 160 messages of the call. After an error some of them may be out, and nothing new of this call is sent; to publish
+// all of them again is right, because events are idempotent. Under FIFO the messages of a lane go one after the other,
+// whoever publishes them. Errors are messages.Unavailable, except for a topic that no queue has and for what SNS will
+// never take, which are permanent.
 func (p *Publisher) Publish(topic string, msgs ...*message.Message) error {
 	p.mu.Lock()
 	if p.closed {
