@@ -18,7 +18,8 @@ const (
 	// and what a key has beyond BodiesPerKey goes back too.
 	Unordered
 	// Invocation sources (a Lambda batch) end with their batch, so nothing waits here: a failed delivery goes back at
-	// once with everything behind it in its lane, and an outage hands everything back.
+	// once with everything behind it in its lane, and an outage hands everything back. The context of a message is its
+	// batch's: when it ends, handlers are told to return, and what was not started goes back.
 	Invocation
 )
 

@@ -56,6 +56,13 @@ func (s *subscription) newRun(l *lane) *run {
 	r := &run{lane: l, msg: l.head.msg.Copy(), attempt: s.failures(l) + 1}
 	ctx, cancel := context.WithCancel(context.WithValue(s.handlers, runKey{}, r))
 	r.cancel = cancel
+	if s.cfg.Order == Invocation { // its batch may end before the subscription does
+		unhook := context.AfterFunc(l.head.msg.Context(), cancel)
+		r.cancel = func() {
+			unhook()
+			cancel()
+		}
+	}
 	r.msg.SetContext(ctx)
 	return r
 }

@@ -58,3 +58,14 @@ func (s *subscription) giveBackFollowers(l *lane, due time.Time) {
 		h = next
 	}
 }
+
+// dropEnded returns the deliveries at the head of l whose invocation has ended, and reports whether others are left.
+func (s *subscription) dropEnded(l *lane, now time.Time) bool {
+	for s.cfg.Order == Invocation && l.head != nil && l.head.msg.Context().Err() != nil {
+		s.giveBackHead(l, now)
+	}
+	if l.head == nil {
+		delete(s.lanes, l.key)
+	}
+	return l.head != nil
+}

@@ -182,12 +182,14 @@ func (s *subscription) offered(now time.Time) (chan<- *message.Message, *message
 	if s.outage.paused && (s.outage.probing || now.Before(s.outage.probeAt)) {
 		return nil, nil
 	}
-	if s.offer == nil {
+	for s.offer == nil {
 		l := s.ready.pop()
 		if l == nil {
 			return nil, nil
 		}
-		s.offer = s.newRun(l)
+		if s.dropEnded(l, now) {
+			s.offer = s.newRun(l)
+		}
 	}
 	return s.out, s.offer.msg
 }
