@@ -25,15 +25,21 @@ type lambdaBatch struct {
 	mu      sync.Mutex
 	records []*lambdaRecord
 	open    int
-	over    bool            // the answer is written: what comes now is too late
-	closed  map[string]bool // lanes of which a record failed
+	over    bool // the answer is written: what comes now is too late
+	lanes   map[string]*lambdaLane
+}
+
+// lambdaLane is what a batch has of one lane.
+type lambdaLane struct {
+	running int  // records that the engine has and did not settle
+	failed  bool // nothing may follow
 }
 
 // lambdaRecord is one message of a batch, and its receipt for the engine.
 type lambdaRecord struct {
 	batch   *lambdaBatch
 	message *events.SQSMessage
-	lane    string
+	lane    *lambdaLane // nil until decoded
 	state   recordState
 	delayed bool          // comes again after a delay of its own, not when its queue no longer hides it
 	after   time.Duration // that delay
@@ -42,7 +48,8 @@ type lambdaRecord struct {
 type recordState uint8
 
 const (
-	recordOpen recordState = iota
+	recordWaiting recordState = iota
+	recordRunning             // the engine has it
 	recordHandled
 	recordFailed
 )
@@ -50,7 +57,7 @@ const (
 func newLambdaBatch(ctx context.Context, name string, queue *lambdaQueue, log *slog.Logger) *lambdaBatch {
 	return &lambdaBatch{
 		ctx: ctx, name: name, queue: queue, log: log.With("queue", name), began: time.Now(),
-		settled: make(chan struct{}), closed: map[string]bool{},
+		settled: make(chan struct{}), lanes: map[string]*lambdaLane{},
 	}
 }
 
@@ -78,7 +85,7 @@ func (b *lambdaBatch) give(bus *Bus) {
 			msg, err := bus.decode(b.ctx, m)
 			if err == nil {
 				d := bus.deliver(m, msg)
-				r.lane, d.Receipt = d.Key, r
+				r.lane, d.Receipt = b.lane(d.Key), r
 				deliveries = append(deliveries, d)
 				continue
 			}
@@ -104,14 +111,35 @@ func sqsMessage(m *events.SQSMessage) *sqstypes.Message {
 	}
 }
 
-// admit reports whether a record may start now. One behind a failed one of its lane fails too, for the sake of order.
+func (b *lambdaBatch) lane(key string) *lambdaLane {
+	l := b.lanes[key]
+	if l == nil {
+		l = &lambdaLane{}
+		b.lanes[key] = l
+	}
+	return l
+}
+
+// torn reports whether the engine has a part of the lane already.
+func (b *lambdaBatch) torn(l *lambdaLane) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return l.running > 0 && !b.over
+}
+
+// admit reports whether a record may start. One behind a failed one of its lane fails too, for the sake of order.
 func (b *lambdaBatch) admit(r *lambdaRecord) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed[r.lane] {
+	if r.lane.failed {
 		b.close(r, recordFailed)
 	}
-	return !b.over && r.state == recordOpen
+	if b.over || r.state != recordWaiting {
+		return false
+	}
+	r.state = recordRunning
+	r.lane.running++
+	return true
 }
 
 // settle takes the outcome of a record. What comes after the answer was written is too late: the message comes again.
@@ -132,13 +160,14 @@ func (b *lambdaBatch) delay(r *lambdaRecord, after time.Duration) {
 
 // close is settle under the lock; it reports whether the outcome counts.
 func (b *lambdaBatch) close(r *lambdaRecord, state recordState) bool {
-	if b.over || r.state != recordOpen {
+	if b.over || r.state >= recordHandled {
 		return false
 	}
-	r.state = state
-	if state == recordFailed && r.lane != "" {
-		b.closed[r.lane] = true
+	if r.state == recordRunning {
+		r.lane.running--
+		r.lane.failed = r.lane.failed || state == recordFailed
 	}
+	r.state = state
 	if b.open--; b.open == 0 {
 		close(b.settled)
 	}

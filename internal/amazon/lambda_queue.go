@@ -10,7 +10,7 @@ import (
 // lambdaQueue is the queue of one worker inside a Lambda function: it has what the invocations bring. Lambda starts the
 // next one when this one has answered, so it never holds more than 6 MB, the most that a batch may have.
 type lambdaQueue struct {
-	added chan struct{}
+	news chan struct{}
 
 	mu      sync.Mutex
 	waiting []lanes.Delivery
@@ -19,7 +19,7 @@ type lambdaQueue struct {
 
 var _ lanes.Source = (*lambdaQueue)(nil)
 
-func newLambdaQueue() *lambdaQueue { return &lambdaQueue{added: make(chan struct{}, 1)} }
+func newLambdaQueue() *lambdaQueue { return &lambdaQueue{news: make(chan struct{}, 1)} }
 
 // give adds what an invocation brings. When the engine has stopped it fails at once.
 func (q *lambdaQueue) give(batch []lanes.Delivery) {
@@ -30,9 +30,14 @@ func (q *lambdaQueue) give(batch []lanes.Delivery) {
 		q.fail()
 		return
 	}
+	q.wake()
+}
+
+// wake lets Fetch look again.
+func (q *lambdaQueue) wake() {
 	select {
-	case q.added <- struct{}{}:
-	default: // the engine has not seen the last sign yet
+	case q.news <- struct{}{}:
+	default: // it has not seen the last sign yet
 	}
 }
 
@@ -43,25 +48,33 @@ func (q *lambdaQueue) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, e
 			return batch, nil
 		}
 		select {
-		case <-q.added:
+		case <-q.news:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// take removes the next deliveries. A lane is not torn apart by limit on a FIFO queue, whose batches have ten messages.
+// take removes the next deliveries. A lane that limit tears apart goes on when the engine has settled the first part:
+// only then is it known whether the second may follow.
 func (q *lambdaQueue) take(limit int) []lanes.Delivery {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var batch []lanes.Delivery
-	for len(q.waiting) > 0 && len(batch) < limit {
-		d := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		if r := d.Receipt.(*lambdaRecord); r.batch.admit(r) {
+	var batch, waiting []lanes.Delivery
+	torn := map[*lambdaLane]bool{}
+	for _, d := range q.waiting {
+		r := d.Receipt.(*lambdaRecord)
+		if _, seen := torn[r.lane]; !seen {
+			torn[r.lane] = r.batch.torn(r.lane)
+		}
+		switch {
+		case len(batch) == limit || torn[r.lane]:
+			waiting = append(waiting, d)
+		case r.batch.admit(r):
 			batch = append(batch, d)
 		}
 	}
+	q.waiting = waiting
 	return batch
 }
 
@@ -75,6 +88,7 @@ func (q *lambdaQueue) Settle(_ context.Context, batch []lanes.Settlement) []erro
 			r.batch.delay(r, s.After)
 		}
 	}
+	q.wake()
 	return nil
 }
 
