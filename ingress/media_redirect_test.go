@@ -91,6 +91,9 @@ func TestMediaRedirect(t *testing.T) {
 		if u.Host != "uploads.s3.eu-west-1.amazonaws.com" || q.Get("X-Amz-Expires") != "300" || q.Get("response-cache-control") != "private, max-age=300" {
 			t.Errorf("%s: sent to %s", test.name, u)
 		}
+		if signedFor := q.Get("x-id"); (signedFor == "GetObject") != (test.method == "GET") {
+			t.Errorf("%s: signed for %q", test.name, signedFor)
+		}
 		is := "307 " + u.Path + " " + q.Get("response-content-type") + " " + q.Get("response-content-disposition")
 		if diff := cmp.Diff(test.want, is); diff != "" {
 			t.Errorf("%s: (-want +got):\n%s", test.name, diff)

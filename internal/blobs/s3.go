@@ -32,7 +32,7 @@ type s3Bucket struct {
 }
 
 func openS3(ctx context.Context, at place, b bounds) (*Store, error) {
-	client, plain, err := newS3(ctx, at.region, b)
+	client, caller, err := newS3(ctx, at.region, b)
 	if err != nil {
 		return nil, fmt.Errorf("open S3 bucket: %w", err)
 	}
@@ -43,15 +43,14 @@ func openS3(ctx context.Context, at place, b bounds) (*Store, error) {
 	if at.prefix != "" {
 		bucket = blob.PrefixedBucket(bucket, at.prefix)
 	}
-	cloud := &s3Bucket{place: at, client: client, http: plain, bucket: bucket}
+	cloud := &s3Bucket{place: at, client: client, http: caller, bucket: bucket}
 	return &Store{bucket: bucket, writer: cloud, s3: cloud}, nil
 }
 
 // put sends r as it is if it can be read again, which the signature and a retry need, and else a copy in a temporary file.
 func (b *s3Bucket) put(ctx context.Context, key string, r io.Reader, contentType string) error {
-	src := &source{ctx: ctx, r: r}
 	again, ok := r.(io.Seeker)
-	body := rewindable{src, again}
+	body := rewindable{&source{ctx: ctx, r: r}, again}
 	if !ok {
 		f, err := spool(ctx, r)
 		if err != nil {
@@ -64,9 +63,6 @@ func (b *s3Bucket) put(ctx context.Context, key string, r io.Reader, contentType
 		Bucket: &b.place.bucket, Key: b.key(key), Body: body,
 		ContentType: aws.String(cmp.Or(contentType, "application/octet-stream")),
 	})
-	if src.failed != nil {
-		return src.failed
-	}
 	return err
 }
 

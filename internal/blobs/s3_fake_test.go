@@ -27,7 +27,7 @@ type fakeS3 struct {
 
 type object struct {
 	body    []byte
-	headers http.Header // the metadata
+	headers http.Header // those that it was put with
 }
 
 // newFakeS3 makes AWS's settings lead to a fake, for the rest of the test.
@@ -97,7 +97,7 @@ func (f *fakeS3) put(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, there := f.objects[r.URL.Path]; there && r.Header.Get("If-None-Match") == "*" {
-		refuseS3(w, http.StatusPreconditionFailed, "PreconditionFailed")
+		refuseS3(w, r, http.StatusPreconditionFailed, "PreconditionFailed")
 		return
 	}
 	f.objects[r.URL.Path] = object{body, r.Header}
@@ -109,7 +109,7 @@ func (f *fakeS3) get(w http.ResponseWriter, r *http.Request) {
 	o, ok := f.objects[r.URL.Path]
 	f.mu.Unlock()
 	if !ok {
-		refuseS3(w, http.StatusNotFound, "NoSuchKey")
+		refuseS3(w, r, http.StatusNotFound, "NoSuchKey")
 		return
 	}
 	for name, values := range o.headers {
@@ -121,15 +121,23 @@ func (f *fakeS3) get(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Unix(1700000000, 0), bytes.NewReader(o.body))
 }
 
-// refuseS3 answers with an error as S3 words it.
-func refuseS3(w http.ResponseWriter, status int, code string) {
+// refuseS3 answers with an error as S3 words it, which may quote the key and the public half of the credentials.
+func refuseS3(w http.ResponseWriter, r *http.Request, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>as S3 says</Message><AWSAccessKeyId>AKIDEXAMPLE</AWSAccessKeyId></Error>")
+	_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>"+r.Method+" of "+r.URL.Path+"</Message>"+
+		"<AWSAccessKeyId>AKIDEXAMPLE</AWSAccessKeyId></Error>")
 }
 
 func (f *fakeS3) requests() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]string(nil), f.asked...)
+}
+
+// putWith gives a header of the request that put an object.
+func (f *fakeS3) putWith(path, header string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.objects[path].headers.Get(header)
 }

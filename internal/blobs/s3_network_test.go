@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
@@ -83,35 +86,42 @@ func TestS3BehindABrokenNetwork(t *testing.T) {
 	for name, toxic := range map[string]string{"black hole": blackHole, "swallowed": swallowed, "resets": resets} {
 		t.Run(name, func(t *testing.T) {
 			proxy, _ := throughProxy(t)
-			s := quick(t, "s3://uploads", 100*time.Millisecond)
+			s := quick(t, "s3://uploads", 500*time.Millisecond)
 			put(t, s, "pending/media_a")
 			poison(t, proxy, toxic)
-			for call, do := range calls {
-				if err := do(t.Context(), s); !messages.IsUnavailable(err) {
+			atOnce(t.Context(), s, func(call string, err error) {
+				if !messages.IsUnavailable(err) {
 					t.Errorf("%s: %v, want an outage", call, err)
 				}
-			}
-			patient := open(t, "s3://uploads") // its own bounds are longer than the context
-			for call, do := range calls {
-				if toxic == resets {
-					break // three of them may come within any time
-				}
-				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-				if err := do(ctx, patient); !errors.Is(err, context.DeadlineExceeded) || messages.IsUnavailable(err) {
-					t.Errorf("%s with an impatient caller: %v, want the end of its context", call, err)
-				}
-				cancel()
+			})
+			if toxic != resets { // of which three may come within any time
+				impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				atOnce(impatient, open(t, "s3://uploads"), func(call string, err error) {
+					if !errors.Is(err, context.DeadlineExceeded) || messages.IsUnavailable(err) {
+						t.Errorf("%s with an impatient caller: %v, want the end of its context", call, err)
+					}
+				})
 			}
 			if err := proxy.Toxics.RemoveToxic(t.Context(), "t"); err != nil {
 				t.Fatal(err)
 			}
-			for call, do := range calls {
-				if err := do(t.Context(), s); err != nil {
+			atOnce(t.Context(), s, func(call string, err error) {
+				if err != nil {
 					t.Errorf("%s on a network that works again: %v", call, err)
 				}
-			}
+			})
 		})
 	}
+}
+
+// atOnce makes every call and hands its error on.
+func atOnce(ctx context.Context, s *blobs.Store, see func(call string, err error)) {
+	var all sync.WaitGroup
+	for call, do := range calls {
+		all.Go(func() { see(call, do(ctx, s)) })
+	}
+	all.Wait()
 }
 
 // TestS3OnASlowNetwork (F17): two seconds of latency and single bytes are slow, and no fault.
@@ -122,18 +132,11 @@ func TestS3OnASlowNetwork(t *testing.T) {
 			s := open(t, "s3://uploads")
 			put(t, s, "pending/media_a")
 			poison(t, proxy, toxic)
-			var all sync.WaitGroup
-			for call, do := range calls {
-				if call == "health" {
-					continue // three calls in a row
+			atOnce(t.Context(), s, func(call string, err error) {
+				if err != nil {
+					t.Errorf("%s: %v", call, err)
 				}
-				all.Go(func() {
-					if err := do(t.Context(), s); err != nil {
-						t.Errorf("%s: %v", call, err)
-					}
-				})
-			}
-			all.Wait()
+			})
 		})
 	}
 }
@@ -162,14 +165,35 @@ func TestS3FaultsLeaveNoGoroutine(t *testing.T) {
 	}
 }
 
-// TestS3OverTLS: over TLS the SDK sends another framing of the body, and AWS_CA_BUNDLE says whom to believe.
+// TestS3ConnectionsAreUsedAgain: every answer is read to its end, or each call would shake hands anew.
+func TestS3ConnectionsAreUsedAgain(t *testing.T) {
+	server := httptest.NewUnstartedServer(&fakeS3{objects: map[string]object{}})
+	var opened atomic.Int32
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	useAWS(t, server.URL)
+	s := open(t, "s3://uploads")
+	put(t, s, "pending/media_a")
+	for range 20 {
+		for call, do := range calls {
+			if err := do(t.Context(), s); err != nil {
+				t.Errorf("%s: %v", call, err)
+			}
+		}
+	}
+	if n := opened.Load(); n > 2 {
+		t.Errorf("120 calls opened %d connections", n)
+	}
+}
+
+// TestS3OverTLS: over TLS the SDK sends a body as it reads it, in another framing, and AWS_CA_BUNDLE says whom to believe.
 func TestS3OverTLS(t *testing.T) {
 	f := &fakeS3{objects: map[string]object{}}
-	var framing string
-	f.instead = func(_ http.ResponseWriter, r *http.Request) bool {
-		framing = r.Header.Get("Content-Encoding")
-		return false
-	}
 	bundle := overTLS(t, f)
 	s := quick(t, "s3://uploads", time.Second)
 	if err := s.Health(t.Context()); !messages.IsUnavailable(err) {
@@ -177,8 +201,22 @@ func TestS3OverTLS(t *testing.T) {
 	}
 	t.Setenv("AWS_CA_BUNDLE", bundle)
 	s = quick(t, "s3://uploads", time.Second)
-	if err := s.Put(t.Context(), "pending/media_a", &zeroFile{size: 1 << 20}, ""); err != nil || framing != "aws-chunked" {
-		t.Errorf("Put = %v, in the framing %q", err, framing)
+	if err := s.Put(t.Context(), "pending/media_a", &zeroFile{size: 1 << 20}, ""); err != nil {
+		t.Errorf("Put = %v", err)
+	}
+	if framing := f.putWith("/uploads/pending/media_a", "Content-Encoding"); framing != "aws-chunked" {
+		t.Errorf("sent in the framing %q", framing)
+	}
+	gone := errors.New("the client went away")
+	failing := struct {
+		io.Reader
+		io.Seeker
+	}{io.MultiReader(io.LimitReader(zeros{}, 1<<19), iotest.ErrReader(gone)), &zeroFile{size: 1 << 20}}
+	if err := s.Put(t.Context(), "pending/media_b", failing, ""); !errors.Is(err, gone) || messages.IsUnavailable(err) {
+		t.Errorf("Put of a source that fails = %v, want its own error", err)
+	}
+	if ok, err := s.Exists(t.Context(), "pending/media_b"); ok || err != nil {
+		t.Errorf("Exists = %v, %v; want nothing there", ok, err)
 	}
 }
 

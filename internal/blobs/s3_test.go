@@ -35,18 +35,14 @@ func TestS3URL(t *testing.T) {
 		"s3://uploads.example.com/live/":        "PUT /uploads.example.com/live/pending/a",
 	} {
 		f := newFakeS3(t)
-		var region string
-		f.instead = func(_ http.ResponseWriter, r *http.Request) bool {
-			_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-			region = strings.Split(scope, "/")[2]
-			return false
-		}
 		if err := open(t, url).Put(t.Context(), "pending/a", strings.NewReader("x"), ""); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 		if diff := cmp.Diff([]string{want}, f.requests()); diff != "" {
 			t.Errorf("%s: (-want +got):\n%s", url, diff)
 		}
+		_, scope, _ := strings.Cut(f.putWith(strings.TrimPrefix(want, "PUT "), "Authorization"), "Credential=")
+		region := strings.Split(scope, "/")[2]
 		if (region == "eu-west-1") != strings.Contains(url, "region=") {
 			t.Errorf("%s: signed for the region %s", url, region)
 		}
@@ -123,8 +119,8 @@ func TestS3RefusalsAreOutages(t *testing.T) {
 		"WhatNobodyKnows":              {404, "WhatNobodyKnows"},
 	} {
 		f := newFakeS3(t)
-		f.instead = func(w http.ResponseWriter, _ *http.Request) bool {
-			refuseS3(w, test.status, code)
+		f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+			refuseS3(w, r, test.status, code)
 			return true
 		}
 		s := quick(t, "s3://uploads", time.Second)
@@ -146,16 +142,35 @@ func TestS3RefusalsAreOutages(t *testing.T) {
 	}
 }
 
+// TestS3HealthNeedsListing: without s3:ListBucket everything works until the first file that is not there.
+func TestS3HealthNeedsListing(t *testing.T) {
+	f := newFakeS3(t)
+	s := quick(t, "s3://uploads", time.Second)
+	if err := s.Health(t.Context()); err != nil {
+		t.Errorf("Health = %v", err)
+	}
+	f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet {
+			return false
+		}
+		refuseS3(w, r, http.StatusForbidden, "AccessDenied") // in the place of NoSuchKey
+		return true
+	}
+	if err := s.Health(t.Context()); !messages.IsUnavailable(err) || !strings.Contains(err.Error(), "s3:ListBucket") {
+		t.Errorf("Health = %v, want an outage that names the permission", err)
+	}
+}
+
 // TestS3TriesAgain: what S3 itself says to try again is no error if it then works.
 func TestS3TriesAgain(t *testing.T) {
 	for code, status := range map[string]int{"SlowDown": 503, "InternalError": 500, "ConditionalRequestConflict": 409} {
 		f := newFakeS3(t)
 		var refused atomic.Int32
-		f.instead = func(w http.ResponseWriter, _ *http.Request) bool {
+		f.instead = func(w http.ResponseWriter, r *http.Request) bool {
 			if refused.Add(1) > 2 {
 				return false
 			}
-			refuseS3(w, status, code)
+			refuseS3(w, r, status, code)
 			return true
 		}
 		if _, created, err := quick(t, "s3://uploads", time.Second).PutNew(t.Context(), "idempotency/a", []byte("x")); !created || err != nil {

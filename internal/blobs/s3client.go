@@ -50,17 +50,17 @@ func newS3(ctx context.Context, region string, b bounds) (*s3.Client, *http.Clie
 		return nil, nil, errors.New("no AWS region: set AWS_REGION, or ?region= in the URL")
 	}
 	// The SDK's client cannot be closed: this one takes its transport, with the certificates of AWS_CA_BUNDLE in it.
-	plain := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	caller := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		plain.Transport = built.GetTransport()
+		caller.Transport = built.GetTransport()
 	}
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
-		o.HTTPClient = plain
+		o.HTTPClient = caller
 		// An endpoint of one's own (LocalStack, MinIO, a VPC's) has no name for each bucket, or answers without it too.
 		o.UsePathStyle = o.BaseEndpoint != nil
 		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts, r.MaxBackoff = b.attempts, b.pause })
 	})
-	return client, plain, nil
+	return client, caller, nil
 }
 
 func (b bounds) transport() *awshttp.BuildableClient {

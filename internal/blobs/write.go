@@ -71,20 +71,17 @@ func copyBounded(ctx context.Context, w io.Writer, r io.Reader) error {
 
 // source marks the errors of the caller's reader, which are no outage of ours, and ends with the context.
 type source struct {
-	ctx    context.Context
-	r      io.Reader
-	failed error // what Read has returned, if not the end: S3's client hides it among its own words
+	ctx context.Context
+	r   io.Reader
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
-		s.failed = err
 		return 0, err
 	}
 	n, err := s.r.Read(p)
 	if err != nil && err != io.EOF { // io.Copy knows the bare value alone
 		err = &sourceError{err}
-		s.failed = err
 	}
 	return n, err
 }
