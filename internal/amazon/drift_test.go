@@ -120,13 +120,14 @@ func TestWhatIsForeignIsReportedAndKept(t *testing.T) {
 	p := newPlace(t, false)
 	p.provision(amazon.ProvisionOptions{})
 	media := p.queueAttributes("media")
-	const statement = `{"Sid":"Audit","Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sqs:GetQueueAttributes","Resource":"*"}`
-	p.setQueue("media", map[string]string{"Policy": strings.Replace(media["Policy"], `"Statement":[`, `"Statement":[`+statement+",", 1)})
-	p.setRules(append(p.rules(), s3types.LifecycleRule{
+	const statement = `{"Sid":"Audit","Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sqs:ReceiveMessage","Resource":"*"}`
+	// In place of ours, which then have to be put beside it.
+	p.setQueue("media", map[string]string{"Policy": `{"Version":"2012-10-17","Statement":[` + statement + `]}`})
+	p.setRules([]s3types.LifecycleRule{{
 		ID: aws.String("audit"), Status: s3types.ExpirationStatusEnabled,
 		Filter:     &s3types.LifecycleRuleFilter{Prefix: aws.String("audit/")},
 		Expiration: &s3types.LifecycleExpiration{Days: aws.Int32(3)},
-	}))
+	}})
 	foreign, err := p.sns.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String(p.full("foreign"))})
 	p.check(err)
 	for topic, endpoint := range map[string]string{
@@ -144,7 +145,6 @@ func TestWhatIsForeignIsReportedAndKept(t *testing.T) {
 		`subscription  ` + p.full("upload") + `  also goes to sqs arn:aws:sqs:us-east-1:000000000000:elsewhere`,
 		`subscription  ` + p.full("media") + `  also takes in ` + *foreign.TopicArn,
 	}
-	p.setQueue("media", map[string]string{"VisibilityTimeout": "5"})
 	for _, opts := range []amazon.ProvisionOptions{{}, {Repair: true}} {
 		report := p.provision(opts)
 		var got []string
@@ -162,7 +162,7 @@ func TestWhatIsForeignIsReportedAndKept(t *testing.T) {
 			t.Errorf("%+v: %q", opts, got)
 		}
 	}
-	if policy := p.queueAttributes("media")["Policy"]; !strings.Contains(policy, statement) {
+	if policy := p.queueAttributes("media")["Policy"]; strings.Count(policy, `"Sid"`) != 3 || !strings.Contains(policy, statement) {
 		t.Errorf("policy: %s", policy)
 	}
 	if rules := p.rules(); len(rules) != 4 {

@@ -200,6 +200,7 @@ func TestOtherProcessesAtWorkAreWaitedFor(t *testing.T) {
 	p := newPlace(t, false)
 	once := scripted{
 		"sns:CreateTopic":  {409, "<ErrorResponse><Error><Code>ConcurrentAccess</Code></Error></ErrorResponse>"},
+		"sqs:CreateQueue":  {400, `{"__type":"com.amazonaws.sqs#InvalidParameterValue","message":"Reason: Dead letter target does not exist."}`},
 		"PUT /" + p.bucket: {409, "<Error><Code>OperationAborted</Code></Error>"},
 	}
 	p.cfg.AWS.HTTPClient = failing{p.cfg.AWS.HTTPClient, once}

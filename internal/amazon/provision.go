@@ -3,6 +3,7 @@ package amazon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
 )
 
 // ProvisionOptions says what to make besides topics and queues, and how far to go.
@@ -114,14 +116,31 @@ func Provision(ctx context.Context, cfg Config, opts ProvisionOptions) (Report, 
 	return p.report, nil
 }
 
-// patient also waits for other processes that provision, and for what is made to be seen everywhere.
+// patient is the caller's retryer, or the SDK's, with more attempts and more reasons.
 func patient(base func() aws.Retryer) aws.Retryer {
-	r := aws.Retryer(retry.NewStandard())
 	if base != nil {
-		r = base()
+		return retry.AddWithMaxAttempts(waiting{base()}, 8)
 	}
-	r = retry.AddWithErrorCodes(r, "ConcurrentAccess", "ConcurrentModification", "OperationAborted")
-	return retry.AddWithMaxAttempts(r, 8)
+	return retry.AddWithMaxAttempts(waiting{retry.NewStandard()}, 8)
+}
+
+// waiting also waits for other processes that provision, and for what is made to be seen everywhere.
+type waiting struct{ aws.Retryer }
+
+// IsErrorRetryable implements aws.Retryer.
+func (w waiting) IsErrorRetryable(err error) bool {
+	if w.Retryer.IsErrorRetryable(err) {
+		return true
+	}
+	api := smithy.APIError(nil)
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode() {
+	case "ConcurrentAccess", "ConcurrentModification", "OperationAborted":
+		return true
+	}
+	return strings.Contains(api.ErrorMessage(), "Dead letter target does not exist") // which was made a moment ago
 }
 
 type provisioner struct {

@@ -60,11 +60,11 @@ func (e expiry) rule() s3types.LifecycleRule {
 // describe is what two rules must have in common to be the same.
 func describe(r s3types.LifecycleRule) string {
 	text := string(r.Status)
-	switch {
-	case r.Filter != nil && r.Filter.Prefix != nil:
-		text += " prefix " + strconv.Quote(*r.Filter.Prefix)
-	case r.Filter == nil:
+	switch f := r.Filter; {
+	case f == nil:
 		text += " prefix " + strconv.Quote(aws.ToString(r.Prefix)) //nolint:staticcheck // rules made long ago have it here
+	case f.And == nil && f.Tag == nil && f.ObjectSizeGreaterThan == nil && f.ObjectSizeLessThan == nil:
+		text += " prefix " + strconv.Quote(aws.ToString(f.Prefix))
 	default:
 		text += " another filter"
 	}
