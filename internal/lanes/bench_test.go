@@ -41,11 +41,18 @@ func (s *supply) Extend(context.Context, []Receipt) []error { return nil }
 // BenchmarkEngine is the cost of a message from fetch to settle with a handler that does nothing. The message that
 // the source makes is 5 of the allocations.
 func BenchmarkEngine(b *testing.B) {
+	b.Run("ordered", func(b *testing.B) { benchmarkEngine(b, Ordered) })
+	b.Run("unordered", func(b *testing.B) { benchmarkEngine(b, Unordered) })
+}
+
+func benchmarkEngine(b *testing.B, order Order) {
 	source := &supply{n: b.N, settled: make(chan int)}
 	for i := range 200 {
 		source.keys = append(source.keys, fmt.Sprintf("k%d", i))
 	}
-	sub := newEngine(b, func(context.Context, string) (Source, error) { return source, nil }, nil)
+	sub := newEngine(b, func(context.Context, string) (Source, error) { return source, nil }, func(c *Config) {
+		c.Order = order
+	})
 	b.ReportAllocs()
 	b.ResetTimer()
 	messages, err := sub.Subscribe(b.Context(), "history")

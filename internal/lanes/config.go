@@ -27,8 +27,12 @@ const (
 type Config struct {
 	// Order is what the source promises. Default Ordered.
 	Order Order
-	// SettleBatch is how many settlements make a call worth its price (SQS takes ten). Fewer wait up to SettleLinger
-	// for more; a stop waits for none. Zero: every settlement goes with the next call.
+	// KeysLock says that an Ordered source delivers nothing of a key while one of its deliveries is leased or delayed, as
+	// a FIFO queue of SQS does. Closed lanes may then go back as a whole when they fill the memory.
+	KeysLock bool
+	// SettleBatch is how many acks make a call worth its price (SQS takes ten). Fewer wait up to SettleLinger for more,
+	// with their leases extended; a stop waits for none. What is handed back never waits. Zero: every ack goes with the
+	// next call.
 	SettleBatch  int
 	SettleLinger time.Duration
 	// Lease is how long the source hides a delivery from others. Extension starts at half of it. Default 60 s.
@@ -46,7 +50,9 @@ type Config struct {
 	// MaxReceipts bounds everything held, with or without a body. Default 1,048,576; see held for the bytes.
 	MaxReceipts int
 	// BodiesPerKey bounds the bodies of one key. What comes on top keeps its receipt only, if the source is a
-	// Rereader. Otherwise the body is kept and intake stops when MaxMessages or MaxBytes is reached. Default 32.
+	// Rereader. If it is Unordered, what comes on top goes back when there is not much room left, or the key has as much
+	// as it can handle within half a lease. Otherwise the body is kept and intake stops when MaxMessages or MaxBytes is
+	// reached. Default 32.
 	BodiesPerKey int
 	// Retry is the delay after a counted failure. Default 500 ms doubling to 5 min, jitter 0.3.
 	Retry Backoff

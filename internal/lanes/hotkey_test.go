@@ -22,7 +22,7 @@ func TestHotKeyStaysFarFromTheReceiveLimit(t *testing.T) {
 		each     time.Duration
 	}{
 		{10_000, 5 * time.Millisecond},
-		{10_000, 100 * time.Millisecond},
+		{5_000, 100 * time.Millisecond},
 		{1_000, 30 * time.Second},
 	}
 	for _, tt := range tests {
@@ -45,7 +45,7 @@ func TestHotKeyStaysFarFromTheReceiveLimit(t *testing.T) {
 					sum += e.received
 				}
 				t.Logf("took %s, handlers alone %s; received at most %d times, %.1f on average; %d calls to extend",
-					took, best, q.mostReceived(), float64(sum)/float64(tt.messages), q.calls["extend"])
+					took, best, q.mostReceived(), float64(sum)/float64(tt.messages), q.called("extend"))
 				passedOver := testutil.ToFloat64(sub.metrics.retries.WithLabelValues("history", "crowded"))
 				if int(passedOver) != sum-tt.messages {
 					t.Errorf("%v counted as passed over, want %d", passedOver, sum-tt.messages)
@@ -75,9 +75,9 @@ func TestOutageDoesNotTurnOverAHotKey(t *testing.T) {
 			return nil
 		}))
 		time.Sleep(time.Second)
-		before := q.calls["fetch"]
+		before := q.called("fetch")
 		time.Sleep(9 * time.Minute)
-		if n := q.calls["fetch"] - before; n > 9*60+10 {
+		if n := q.called("fetch") - before; n > 9*60+10 {
 			t.Errorf("%d calls to fetch in nine minutes, want about one a second", n)
 		}
 		q.drained()

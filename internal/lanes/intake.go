@@ -45,10 +45,11 @@ func (s *subscription) fetch(now time.Time) {
 	}
 	limit := s.room()
 	if s.outage.paused {
-		if s.outage.probes < 2 || s.ready.first != nil {
+		// The only lane here failed as the probe too, or nothing is left here: one message of another, to be the next.
+		if s.ready.first != nil || s.outage.probes < 2 && len(s.lanes) > 0 {
 			return
 		}
-		limit = min(limit, 1) // the only lane here failed as the probe too: one message of another, to be the next
+		limit = min(limit, 1)
 	}
 	if limit == 0 {
 		return

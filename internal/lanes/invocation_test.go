@@ -46,16 +46,16 @@ func TestFailureHandsItsLaneBack(t *testing.T) {
 				if left := q.left(); left != 3 {
 					t.Errorf("%d messages left, want the three of the failed lane", left)
 				}
-				if len(q.handbacks) != 3 {
-					t.Fatalf("handed back: %v, want the failed lane", q.handbacks)
+				if len(q.returned()) != 3 {
+					t.Fatalf("handed back: %v, want the failed lane", q.returned())
 				}
-				for _, h := range q.handbacks {
+				for _, h := range q.returned() {
 					// The time that a call to settle was waited for is taken off.
 					if h.key != "a" || h.after.Round(10*time.Millisecond) != tt.after || h.at.Sub(began) > 20*time.Millisecond {
 						t.Errorf("handed back: %v, want %s for each message of a, at once", h, tt.after)
 					}
 				}
-				last := q.handbacks[2]
+				last := q.returned()[2]
 				if fmt.Sprintf("%s-%d", last.key, last.n) != failed {
 					t.Errorf("%v was handed back last, want the head %s", last, failed)
 				}
@@ -95,8 +95,8 @@ func TestOutageHandsTheBatchBack(t *testing.T) {
 			return messages.Unavailable(errors.New("store down"))
 		}))
 		time.Sleep(150 * time.Millisecond)
-		if len(q.handbacks) != 5 {
-			t.Errorf("handed back: %v, want five: all but the one that runs", q.handbacks)
+		if len(q.returned()) != 5 {
+			t.Errorf("handed back: %v, want five: all but the one that runs", q.returned())
 		}
 		time.Sleep(100 * time.Millisecond)
 		if left := q.left(); left != 5 {
@@ -120,6 +120,37 @@ func TestOutageHandsTheBatchBack(t *testing.T) {
 		}
 		w.stop(t)
 		j.check(t)
+	})
+}
+
+// What is offered when the outage begins, and nobody has taken yet, goes back and is not taken any more.
+func TestOutageWithdrawsWhatIsOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(lambdaStandard)
+		q.publish("a", "b")
+		sub := q.engine(t, nil)
+		channel, err := sub.Subscribe(t.Context(), "history")
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := <-channel
+		synctest.Wait() // the second is offered
+		Fail(first.Context(), messages.Unavailable(errors.New("store down")))
+		first.Nack()
+		synctest.Wait()
+		select {
+		case msg := <-channel:
+			t.Errorf("%s was started although it goes back", msg.UUID)
+			msg.Ack()
+		case <-time.After(100 * time.Millisecond):
+		}
+		for range 2 {
+			(<-channel).Ack()
+		}
+		q.drained()
+		if err := sub.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

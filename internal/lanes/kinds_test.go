@@ -13,6 +13,7 @@ type kind struct {
 	sorted      bool // first successes of a key come in order
 	shelf       func() shelf
 	bare        bool // bodies can be read again
+	locks       bool // nothing of a key is delivered while something of it is hidden
 	takeover    bool // opening it fences the former owner
 	invocations bool // deliveries come in batches, the next after all of one is settled
 }
@@ -22,9 +23,9 @@ type kind struct {
 var (
 	stream         = kind{name: "stream", sorted: true, shelf: newSeqShelf, bare: true, takeover: true}
 	plainStream    = kind{name: "stream without rereading", sorted: true, shelf: newSeqShelf, takeover: true}
-	fifo           = kind{name: "FIFO queue", sorted: true, shelf: newGroupShelf}
+	fifo           = kind{name: "FIFO queue", sorted: true, shelf: newGroupShelf, locks: true}
 	standard       = kind{name: "standard queue", order: Unordered, shelf: newRandomShelf}
-	lambdaFIFO     = kind{name: "Lambda on a FIFO queue", order: Invocation, sorted: true, shelf: newGroupShelf, invocations: true}
+	lambdaFIFO     = kind{name: "Lambda on a FIFO queue", order: Invocation, sorted: true, shelf: newGroupShelf, locks: true, invocations: true}
 	lambdaStandard = kind{name: "Lambda on a standard queue", order: Invocation, shelf: newRandomShelf, invocations: true}
 )
 

@@ -146,7 +146,10 @@ func (c closedLanes) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
 func (c *closedLanes) Push(l any) { *c = append(*c, l.(*lane)) }
 
 // Pop belongs to heap.Interface.
-func (c *closedLanes) Pop() any {
+func (c *closedLanes) Pop() any { return c.dropLast() }
+
+// dropLast takes the last lane out, as the heap allows without being put right.
+func (c *closedLanes) dropLast() *lane {
 	last := len(*c) - 1
 	l := (*c)[last]
 	(*c)[last] = nil

@@ -48,10 +48,10 @@ func TestLateDeliveriesGoBackAtOnce(t *testing.T) {
 		if took := time.Since(began); took > 3100*time.Millisecond {
 			t.Errorf("stopped after %s, want the three seconds of the handler", took)
 		}
-		if len(q.handbacks) != 2 || q.left() != 2 {
-			t.Fatalf("handed back: %v, %d left, want the two that came late", q.handbacks, q.left())
+		if len(q.returned()) != 2 || q.left() != 2 {
+			t.Fatalf("handed back: %v, %d left, want the two that came late", q.returned(), q.left())
 		}
-		for _, h := range q.handbacks {
+		for _, h := range q.returned() {
 			if h.after != 0 || h.at.Sub(began) > 2100*time.Millisecond {
 				t.Errorf("handed back for %s, %s after the stop began, want at once", h.after, h.at.Sub(began))
 			}
@@ -63,18 +63,25 @@ func TestLateDeliveriesGoBackAtOnce(t *testing.T) {
 func TestLateFollowersGoBackAtOnce(t *testing.T) {
 	forEach(t, []kind{plainStream, standard}, func(t *testing.T, k kind) {
 		q := newQueue(k)
-		w := start(t, newEngine(t, q.longPoll(3*time.Second), func(c *Config) { c.Order = k.order }), takes(4*time.Second))
+		w := start(t, newEngine(t, q.longPoll(3*time.Second), func(c *Config) {
+			c.Order, c.MaxMessages = k.order, 8 // what comes late is more than a lane may have
+		}), takes(4*time.Second))
 		q.publish("k")
 		time.Sleep(time.Second)
 		began := time.Now()
-		time.AfterFunc(time.Second, func() { q.publish("k") })
+		time.AfterFunc(time.Second, func() { q.publish("k", "k", "k", "k", "k") })
 		w.stop(t)
 		want := time.Second
 		if k.sorted {
 			want = 3 * time.Second
 		}
-		if len(q.handbacks) != 1 || q.handbacks[0].at.Sub(began).Round(100*time.Millisecond) != want {
-			t.Errorf("handed back: %v, want one after %s", q.handbacks, want)
+		if n := len(q.returned()); n != 5 {
+			t.Errorf("%d handed back, want 5", n)
+		}
+		for _, h := range q.returned() {
+			if at := h.at.Sub(began).Round(100 * time.Millisecond); at != want || h.after != 0 {
+				t.Errorf("handed back after %s for %s, want after %s, at once", at, h.after, want)
+			}
 		}
 	})
 }

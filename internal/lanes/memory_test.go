@@ -86,8 +86,15 @@ func TestMemoryBound(t *testing.T) {
 					c.Order = k.order
 					change(c)
 				})
-				q.publish(keys(1_500, 3)...)
-				q.publish(keys(1_500, 300)...)
+				began := time.Now()
+				q.faults.settle = func() error { // meanwhile what is settled, or handed back, is held as well
+					if time.Since(began) < 5*time.Second {
+						return errFault
+					}
+					return nil
+				}
+				q.publish(keys(600, 3)...)
+				q.publish(keys(600, 300)...)
 				w := start(t, a.sub, j.watch(func(msg *message.Message) error {
 					time.Sleep(5 * time.Millisecond)
 					if nOf(msg)%10 == 5 && Attempt(msg.Context()) < 4 {
@@ -133,7 +140,7 @@ func (e *endless) Reread(context.Context, Receipt) (*message.Message, error) {
 
 // TestReceiptMemory prints what messages of one key that wait behind its head take.
 func TestReceiptMemory(t *testing.T) {
-	const waiting = 200_000
+	const waiting = 100_000
 	source := &endless{count: waiting, all: make(chan struct{})}
 	sub := newEngine(t, func(context.Context, string) (Source, error) { return source, nil }, func(c *Config) {
 		c.CloseTimeout = 10 * time.Minute // all of them are handed back

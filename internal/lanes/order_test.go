@@ -13,7 +13,7 @@ func TestOrderPerKey(t *testing.T) {
 	forEach(t, allKinds(), func(t *testing.T, k kind) {
 		q := newQueue(k)
 		j := newJournal(q)
-		q.publish(keys(10_000, 200)...)
+		q.publish(keys(3_000, 200)...)
 		w := start(t, q.engine(t, nil), j.watch(takes(5*time.Millisecond)))
 		q.drained()
 		w.stop(t)
@@ -52,7 +52,7 @@ func TestOrderAfterCrash(t *testing.T) {
 	forEach(t, allKinds(), func(t *testing.T, k kind) {
 		q := newQueue(k)
 		j := newJournal(q)
-		q.publish(keys(4_000, 50)...)
+		q.publish(keys(2_000, 50)...)
 		handle := takes(20 * time.Millisecond)
 		watched := j.watch(handle)
 		crashed := make(chan struct{})
@@ -86,7 +86,7 @@ func TestTwoProcesses(t *testing.T) {
 	forEach(t, []kind{fifo, standard, lambdaFIFO, lambdaStandard}, func(t *testing.T, k kind) {
 		q := newQueue(k)
 		j := newJournal(q)
-		q.publish(keys(5_000, 50)...)
+		q.publish(keys(2_000, 50)...)
 		handle := func(msg *message.Message) error {
 			time.Sleep(5 * time.Millisecond)
 			if nOf(msg)%7 == 3 && Attempt(msg.Context()) <= 2 {

@@ -59,8 +59,8 @@ func TestUnavailablePausesIntake(t *testing.T) {
 		if attempts.Load() != 1 {
 			t.Errorf("an outage was counted: attempt %d", attempts.Load())
 		}
-		if q.expired > 0 || len(q.handbacks) > 0 {
-			t.Errorf("%d leases ended and %d messages were handed back during the outage", q.expired, len(q.handbacks))
+		if q.expired > 0 || len(q.returned()) > 0 {
+			t.Errorf("%d leases ended and %d messages were handed back during the outage", q.expired, len(q.returned()))
 		}
 	})
 }
@@ -106,5 +106,34 @@ func TestAloneItStopsNobodyEither(t *testing.T) {
 			t.Errorf("%d messages left, want the bad lane's only", left)
 		}
 		_ = w.sub.Close()
+	})
+}
+
+// TestNobodyLeftToProbe: what began the outage goes back, or is gone, before it says that the outage is over. Another
+// message is received to find out.
+func TestNobodyLeftToProbe(t *testing.T) {
+	forEach(t, subscribed(), func(t *testing.T, k kind) {
+		q := newQueue(k)
+		j := newJournal(q)
+		q.publish("k")
+		starts := 0
+		w := start(t, q.engine(t, nil), j.watch(func(*message.Message) error {
+			switch starts++; starts {
+			case 1:
+				return messages.Unavailable(errors.New("store down"))
+			case 2, 3:
+				return errHandler
+			default:
+				return nil
+			}
+		}))
+		time.Sleep(100 * time.Millisecond)
+		q.publish("other") // what intake was waiting for when the outage began
+		time.Sleep(time.Minute)
+		if left := q.left(); left > 0 {
+			t.Errorf("%d messages left a minute later", left)
+		}
+		w.stop(t)
+		j.check(t)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -86,7 +87,7 @@ func newQueue(k kind) *queue {
 func (q *queue) engine(t testing.TB, change func(*Config)) *Subscriber {
 	t.Helper()
 	return newEngine(t, q.open, func(c *Config) {
-		c.Order = q.kind.order
+		c.Order, c.KeysLock = q.kind.order, q.kind.locks
 		if change != nil {
 			change(c)
 		}
@@ -171,6 +172,20 @@ func (q *queue) drained() {
 		}
 		<-changed
 	}
+}
+
+// returned lists what was handed back.
+func (q *queue) returned() []handback {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.handbacks)
+}
+
+// called returns how often a call of the source was made.
+func (q *queue) called(what string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.calls[what]
 }
 
 // leased returns how many messages are hidden by a delivery.

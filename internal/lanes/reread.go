@@ -127,29 +127,3 @@ func (s *subscription) onReread(r reread, now time.Time) {
 	}
 	s.wantRead(l)
 }
-
-// shed drops the bodies of closed lanes to their receipts once three quarters of the budget are in use, until half
-// is free, so that lanes that wait never keep the others from being received. It begins at the end of the heap,
-// where those are that wait longest.
-func (s *subscription) shed() {
-	if s.rereader == nil || s.closedBodies == 0 {
-		return
-	}
-	full := func(part, of int) bool {
-		return s.memory.bodies > s.cfg.MaxMessages/of*part || s.memory.bytes > s.cfg.MaxBytes/of*part
-	}
-	// Intake itself stops at three quarters, which it must not reach because of closed lanes: hence five eighths.
-	if !full(5, 8) {
-		return
-	}
-	for i := len(s.closed) - 1; i >= 0 && s.closedBodies > 0 && full(1, 2); i-- {
-		l := s.closed[i]
-		for h := l.head; h != nil && l.bodies > 0; h = h.next {
-			if h.msg != nil {
-				s.dropBody(l, h)
-				l.bareCount++
-			}
-		}
-		l.cursor = l.head
-	}
-}

@@ -16,7 +16,8 @@ var ErrGone = errors.New("the queue no longer has the message")
 // that is also an io.Closer is closed when its subscription has ended.
 type Source interface {
 	// Fetch waits until there is at least one delivery or ctx ends, and returns at most limit of them in the
-	// queue's order. On an error the engine waits with a growing, jittered delay and calls again.
+	// queue's order. On an error the engine waits with a growing, jittered delay and calls again. What it returns after
+	// ctx ended goes back at once, if it returns before the stop is over.
 	Fetch(ctx context.Context, limit int) ([]Delivery, error)
 	// Settle ends leases. It returns one error per entry, nil for those that took effect, or a slice of
 	// length zero when all did. A failed entry is settled again.
@@ -42,8 +43,9 @@ type Delivery struct {
 	Receipt Receipt
 	Key     string // lane: one delivery of a key is handled at a time
 	Size    int    // bytes held in memory by the message
-	// ID names the message across redeliveries, so that an Unordered or Invocation source need not keep a failed one
-	// here to have its attempts counted. Empty for sources that are Ordered.
+	// ID names the message across redeliveries, so that its attempts are counted although it does not stay here. Required
+	// where failed messages go back: from Unordered and Invocation sources, and those with KeysLock. Without it each
+	// delivery is the first attempt.
 	ID string
 	// Received is how often the broker has delivered the message, this time included; 0 if it does not say. It makes
 	// delays grow and is never taken for attempts: hand-backs and outages raise it too.

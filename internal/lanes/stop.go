@@ -142,7 +142,7 @@ func (s *subscription) endStop(now time.Time) {
 	s.endCalls()
 	unsettled := s.settler.waiting()
 	s.memory = budget{}
-	s.leases.count, s.outage.paused = 0, false
+	s.leases.count, s.settler.returning, s.outage.paused = 0, 0, false
 	clear(s.runs)
 	s.measure()
 	close(s.out)

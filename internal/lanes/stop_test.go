@@ -40,7 +40,7 @@ func TestStopFinishesWhatRunsAndHandsBackTheRest(t *testing.T) {
 		}
 		atOnce := 0
 		latest := map[string]int{}
-		for _, h := range q.handbacks {
+		for _, h := range q.returned() {
 			if h.at.Sub(asked) < 50*time.Millisecond {
 				atOnce++
 			}
@@ -56,8 +56,8 @@ func TestStopFinishesWhatRunsAndHandsBackTheRest(t *testing.T) {
 		if k.sorted {
 			late = 64 * 9 // what stands behind the running heads
 		}
-		if atOnce < len(q.handbacks)-late || len(q.handbacks) < 1_500 {
-			t.Errorf("%d handed back, %d of them at once, want all but %d", len(q.handbacks), atOnce, late)
+		if atOnce < len(q.returned())-late || len(q.returned()) < 1_500 {
+			t.Errorf("%d handed back, %d of them at once, want all but %d", len(q.returned()), atOnce, late)
 		}
 		if n := q.leased(); n > 0 {
 			t.Errorf("%d messages still wait for the end of their lease", n)
@@ -107,8 +107,8 @@ func TestStopBound(t *testing.T) {
 				if (err == nil) != tt.clean {
 					t.Errorf("Close() = %v, want clean: %v", err, tt.clean)
 				}
-				if len(q.handbacks) != 3 {
-					t.Errorf("%d messages handed back, want 3", len(q.handbacks))
+				if len(q.returned()) != 3 {
+					t.Errorf("%d messages handed back, want 3", len(q.returned()))
 				}
 				close(stuck)
 				<-w.closed
@@ -167,8 +167,8 @@ func TestSubscribeContextMeansStopReceiving(t *testing.T) {
 		if ended.Load() != 0 {
 			t.Errorf("%d contexts of running handlers ended with Subscribe's", ended.Load())
 		}
-		if q.left() != 1 || len(q.handbacks) != 1 {
-			t.Errorf("%d left, %d handed back, want 1 and 1", q.left(), len(q.handbacks))
+		if q.left() != 1 || len(q.returned()) != 1 {
+			t.Errorf("%d left, %d handed back, want 1 and 1", q.left(), len(q.returned()))
 		}
 	})
 }
@@ -188,8 +188,8 @@ func TestHandBackWaitsForExtension(t *testing.T) {
 		w := start(t, q.engine(t, nil), down)
 		time.Sleep(testLease/2 + 500*time.Millisecond)
 		w.stop(t)
-		if len(q.handbacks) != 2 || extended.IsZero() || q.handbacks[0].at.Before(extended) {
-			t.Errorf("handed back at %v, extended at %v", q.handbacks, extended)
+		if len(q.returned()) != 2 || extended.IsZero() || q.returned()[0].at.Before(extended) {
+			t.Errorf("handed back at %v, extended at %v", q.returned(), extended)
 		}
 	})
 }

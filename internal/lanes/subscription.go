@@ -145,7 +145,7 @@ func (s *subscription) step(now time.Time) {
 func (s *subscription) advance(now time.Time) {
 	s.advanceStop(now)
 	s.openDue(now)
-	s.shed()
+	s.shed(now)
 	s.readBodies(now)
 	s.measure()
 	s.fetch(now)
@@ -227,7 +227,7 @@ func (s *subscription) started() {
 func (s *subscription) measure() {
 	m := &s.meters
 	m.inFlight.set(len(s.runs))
-	m.heldMessages.set(s.leases.count)
+	m.heldMessages.set(s.leases.count + s.settler.returning)
 	m.heldBodies.set(s.memory.bodies)
 	m.heldBytes.set(s.memory.bytes)
 	m.closed.set(len(s.closed))

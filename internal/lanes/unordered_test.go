@@ -41,8 +41,8 @@ func TestFollowersPassAFailedHead(t *testing.T) {
 		if first := slices.Index(order, "k0-7"); order[len(order)-1] != "k0-7" || first == len(order)-1 {
 			t.Errorf("order of starts: %v", order)
 		}
-		if len(q.handbacks) != 1 || q.handbacks[0].after < 490*time.Millisecond || q.handbacks[0].after > 500*time.Millisecond {
-			t.Errorf("handed back: %v, want one with 500 ms from the failure", q.handbacks)
+		if len(q.returned()) != 1 || q.returned()[0].after < 490*time.Millisecond || q.returned()[0].after > 500*time.Millisecond {
+			t.Errorf("handed back: %v, want one with 500 ms from the failure", q.returned())
 		}
 	})
 }
@@ -67,7 +67,7 @@ func TestPostponementsStayFarFromTheReceiveLimit(t *testing.T) {
 					t.Errorf("received %d times in 5 hours", q.mostReceived())
 				}
 				w.stop(t)
-				for _, h := range q.handbacks[:len(q.handbacks)-1] {
+				for _, h := range q.returned()[:len(q.returned())-1] {
 					if h.after < asked*99/100 {
 						t.Errorf("handed back for %s, asked for %s", h.after, asked)
 					}
@@ -162,8 +162,8 @@ func TestDelayWaitsForItsExtension(t *testing.T) {
 		})
 		q.drained()
 		w.stop(t)
-		if extended.IsZero() || len(q.handbacks) != 1 || q.handbacks[0].at.Before(extended) {
-			t.Errorf("handed back: %v, extended at %s", q.handbacks, extended)
+		if extended.IsZero() || len(q.returned()) != 1 || q.returned()[0].at.Before(extended) {
+			t.Errorf("handed back: %v, extended at %s", q.returned(), extended)
 		}
 		if took := time.Since(began); took > testLease {
 			t.Errorf("handled again after %s: it was hidden for a lease", took)
