@@ -79,7 +79,11 @@ func TestLambda(t *testing.T) {
 	strange := recorded(t, "standard", prefix+"-other")
 	expect(t, "failed of a queue that no worker has", l.invoke(strange), names(strange))
 
-	<-l.extension
+	select {
+	case <-l.extension:
+	case <-time.After(limit):
+		t.Error("nobody asked Lambda for a SIGTERM")
+	}
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 0 {
 		t.Errorf("SIGTERM: exit %d", code)
