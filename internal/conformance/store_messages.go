@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -175,15 +176,41 @@ func seenChatAndMessage(t *testing.T, s S) {
 	}
 }
 
+// calls makes every call of a store once.
+func calls(ctx context.Context, s S) map[string]error {
+	errs := map[string]error{"Health": s.Health(ctx)}
+	_, errs["SaveMessage"] = s.SaveMessage(ctx, "evt_1", received(chat1, "msg1", "2024-01-15T10:30:00Z"))
+	_, _, errs["SaveReceipt"] = s.SaveReceipt(ctx, "evt_2", updated(chat1, "msg1", messages.Sent))
+	_, errs["Page"] = s.Page(ctx, store.Query{Chat: chat1, Limit: 1})
+	_, _, errs["Seen"] = s.Seen(ctx, chat1, "msg1")
+	_, errs["Receipt"] = s.Receipt(ctx, chat1, "msg1")
+	_, errs["Visitor"] = s.Visitor(ctx, chat1.Tenant, "visitor1")
+	_, errs["DecideMedia"] = s.DecideMedia(ctx, decidedMedia(chat1, "media_1"))
+	_, errs["Media"] = s.Media(ctx, "media_1")
+	_, errs["Dispatched"] = s.Dispatched(ctx, "evt_3")
+	errs["MarkDispatched"] = s.MarkDispatched(ctx, "evt_3", "crm", time.Now())
+	errs["AddAccount"] = s.AddAccount(ctx, chat1.Tenant, [32]byte{1}, time.Now())
+	errs["RemoveAccount"] = s.RemoveAccount(ctx, chat1.Tenant)
+	_, errs["Account"] = s.Account(ctx, chat1.Tenant)
+	_, errs["Accounts"] = s.Accounts(ctx)
+	_, errs["AnyAccountEver"] = s.AnyAccountEver(ctx)
+	return errs
+}
+
 func contextPasses(t *testing.T, s S) {
-	ctx, cancel := context.WithCancel(t.Context())
+	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, saved := s.SaveMessage(ctx, "evt_1", received(chat1, "msg1", "2024-01-15T10:30:00Z"))
-	_, paged := s.Page(ctx, store.Query{Chat: chat1, Limit: 1})
-	for _, err := range []error{saved, paged, s.Health(ctx)} {
-		if !errors.Is(err, context.Canceled) || messages.IsUnavailable(err) {
-			t.Errorf("%v, want the context's error and no outage", err)
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	for want, ctx := range map[error]context.Context{context.Canceled: cancelled, context.DeadlineExceeded: late} {
+		for call, err := range calls(ctx, s) {
+			if !errors.Is(err, want) || messages.IsUnavailable(err) {
+				t.Errorf("%s: %v, want the context's error and no outage", call, err)
+			}
 		}
+	}
+	if known, _, err := s.Seen(t.Context(), chat1, "msg1"); known || err != nil {
+		t.Errorf("Seen = %v, %v: a call without a context wrote", known, err)
 	}
 }
 
@@ -194,11 +221,9 @@ func closedIsOutage(t *testing.T, s S) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, saved := s.SaveMessage(t.Context(), "evt_1", received(chat1, "msg1", "2024-01-15T10:30:00Z"))
-	_, paged := s.Page(t.Context(), store.Query{Chat: chat1, Limit: 1})
-	for _, err := range []error{saved, paged, s.Health(t.Context())} {
+	for call, err := range calls(t.Context(), s) {
 		if !messages.IsUnavailable(err) {
-			t.Errorf("%v, want an outage", err)
+			t.Errorf("%s: %v, want an outage", call, err)
 		}
 	}
 	if err := s.Close(); err != nil {

@@ -1,0 +1,45 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/livepipe/livepipe/messages"
+)
+
+const (
+	// addChat gives a chat the small number that stands for it in the other tables, at first sight. Asking first costs a
+	// look at an index and keeps the usual case from writing anything.
+	addChat = `
+		INSERT INTO chats (org, livechat, chat_id, first_seen_us)
+		SELECT $1::text, $2::text, $3::text, $4::bigint
+		WHERE NOT EXISTS (SELECT FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3)
+		ON CONFLICT DO NOTHING`
+
+	// lockChat makes the calls that add to a chat wait for each other. It is the first lock that a call takes, and all
+	// take theirs in one order (chat, message, day, visitor), so no two ever wait in a circle. And because arrival is given
+	// under it, the order of arrival within a chat is the order of commits. Receipts do not wait for it.
+	lockChat = `SELECT id FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3 FOR NO KEY UPDATE`
+)
+
+func (c *call) addChat(chat messages.Chat) {
+	c.exec(addChat, chat.Org, chat.LiveChat, chat.ChatID, time.Now().UnixMicro())
+}
+
+// Seen reports whether any message of the chat is stored, and whether the one with messageID is.
+func (s *Store) Seen(ctx context.Context, chat messages.Chat, messageID string) (chatKnown, messageKnown bool, err error) {
+	err = s.read(ctx, "look up message", func(c *call) {
+		c.each(findMessage, []any{chat.Org, chat.LiveChat, chat.ChatID, messageID}, func(scan func(...any) error) error {
+			chatKnown = true
+			return scan(&messageKnown)
+		})
+	})
+	if err != nil {
+		return false, false, err
+	}
+	return chatKnown, messageKnown, nil
+}
+
+const findMessage = `
+	SELECT EXISTS (SELECT FROM messages WHERE chat = chats.id AND message_id = $4)
+	FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3 AND messages > 0`
