@@ -36,14 +36,10 @@ func (b *Bus) Lambda(workers ...string) *Lambda {
 	return l
 }
 
-// Engine is what the consumer engine has to know. While something is down the mapping goes on bringing messages, and
-// their receive count grows up to the fuse of the queue: 100 receives at 15 min last a day.
+// Engine is what the consumer engine has to know.
 func (l *Lambda) Engine() lanes.Config {
 	const longestRun = 15 * time.Minute // of a function; no lease is ever extended
-	return lanes.Config{
-		Order: lanes.Invocation, Lease: longestRun, LargestMessage: largest,
-		Probe: lanes.Backoff{Initial: 5 * time.Second, Max: 15 * time.Minute, Jitter: 0.3},
-	}
+	return lanes.Config{Order: lanes.Invocation, Lease: longestRun, LargestMessage: largest}
 }
 
 // Source is the queue of one worker as the engine sees it.

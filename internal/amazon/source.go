@@ -37,7 +37,7 @@ func (b *Bus) Engine() lanes.Config {
 		MaxMessages: engineMessages, MaxReceipts: engineReceipts, MaxBytes: engineBytes, LargestMessage: largest,
 	}
 	if b.cfg.FIFO {
-		c.Order, c.SettleLinger = lanes.Ordered, fifoLinger
+		c.Order, c.KeysLock, c.SettleLinger = lanes.Ordered, true, fifoLinger
 	}
 	return c
 }

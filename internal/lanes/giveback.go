@@ -6,20 +6,13 @@ import "time"
 // hundred with us, it moves the message to the dead letters by itself and without a reason. The engine's own count of
 // attempts ends long before. These delays keep everything else from getting there.
 
-// soon is the delay of what may be handled as soon as it comes. It doubles from Retry.Initial to Retry.Max with each
-// receive: 500 ms, 1 s, ..., 256 s are 511 s for the first ten, then 5 min each; a hundred receives take 511 s + 90 x
-// 300 s = 7.6 hours.
-func (s *subscription) soon(received int) time.Duration {
-	return s.cfg.Retry.Delay(received, s.cfg.Rand())
-}
-
-// rarely is the delay of what has done nothing wrong and may have to wait for days. It is that of soon for ten receives,
-// and from the eleventh on 2, 3, 4, ... times 5 min: a hundred receives take 511 s + 300 s x (2 + 3 + ... + 91) = 14.5
-// days, and SQS keeps a message for 14 at most. The longest of them, 91 x 5 min with the jitter on top, is 9.9 hours; SQS
-// allows 12. As a part of what the message has waited already the delay shrinks: 25 min after an hour, 2 hours after a
-// day.
+// rarely is the delay of what has done nothing wrong and may have to wait for days. It doubles from Retry.Initial to
+// Retry.Max with each of the first ten receives: 500 ms, 1 s, ..., 256 s are 511 s. From the eleventh on it is 2, 3, 4,
+// ... times 5 min: a hundred receives take 511 s + 300 s x (2 + 3 + ... + 91) = 14.5 days, and SQS keeps a message for 14
+// at most. The longest of them, 91 x 5 min with the jitter on top, is 9.9 hours; SQS allows 12. As a part of what the
+// message has waited already the delay shrinks: 25 min after an hour, 2 hours after a day.
 func (s *subscription) rarely(received int) time.Duration {
-	return s.soon(received) * time.Duration(min(max(1, received-9), 91))
+	return s.cfg.Retry.Delay(received, s.cfg.Rand()) * time.Duration(min(max(1, received-9), 91))
 }
 
 // giveBack returns h, which is no longer in l, to the queue until due.

@@ -69,7 +69,7 @@ func (s *subscription) onFailed(r *run, now time.Time) {
 // it waits longer each time it came.
 func (s *subscription) postponement(l *lane, asked time.Duration) time.Duration {
 	if s.cfg.Order != Ordered {
-		return max(asked, s.soon(int(l.head.received)))
+		return max(asked, s.rarely(int(l.head.received)))
 	}
 	if asked <= 0 {
 		return s.cfg.Retry.Initial // a handler that postpones by zero must not spin
