@@ -68,14 +68,14 @@ func TestF9OnlyFailedEntriesAreSettledAgain(t *testing.T) {
 				}
 				var batch []lanes.Settlement
 				for _, d := range got {
-					batch = append(batch, lanes.Settlement{Receipt: d.Receipt, Action: action, After: 30 * time.Second})
+					batch = append(batch, lanes.Settlement{Receipt: d.Receipt, Action: action, After: 25 * time.Second})
 				}
 				for i, err := range s.Settle(t.Context(), batch) {
 					if failed := i == 1 || i == 4 || i == 9; failed != (err != nil) {
 						t.Errorf("entry %d answers %v", i, err)
 					}
 				}
-				time.Sleep(45 * time.Second) // of the minute that nothing but a settlement ends
+				time.Sleep(27 * time.Second) // of the 30 that nothing but a settlement ends; the open receive of 20 is over
 				if _, hidden := f.count(queueName); hidden != 3 {
 					t.Errorf("%d messages are hidden, want the three that failed", hidden)
 				}
@@ -208,7 +208,7 @@ func TestExtensionEndsAfterTheStatedMaximum(t *testing.T) {
 			t.Errorf("extend answers %v", errs)
 		}
 		calls := f.called("ChangeMessageVisibilityBatch")
-		if len(calls) != 1 || len(calls[0].Entries) != 1 || calls[0].Entries[0].VisibilityTimeout != 60 {
+		if len(calls) != 1 || len(calls[0].Entries) != 1 || calls[0].Entries[0].VisibilityTimeout != int(amazon.Visibility.Seconds()) {
 			t.Errorf("calls %v, want one for the young one", fmt.Sprint(calls))
 		}
 	})

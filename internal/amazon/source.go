@@ -12,8 +12,9 @@ import (
 )
 
 // Visibility is how long SQS hides a message that was received or extended, as each call says; the queue's own setting
-// does not matter.
-const Visibility = time.Minute
+// does not matter. It is how long the messages of a process that was killed wait for another, and twice the age at which
+// a message that is still held costs an extension: a tenth of a call.
+const Visibility = 30 * time.Second
 
 const (
 	// engineMessages are held by one subscription: 16 for each of 64 handlers, so that with handlers of a second and

@@ -226,13 +226,13 @@ func TestMessagesThatWaitedTooLongAreHandedBack(t *testing.T) {
 		if _, hidden := f.count(queueName); hidden != 25 || len(first) != 10 {
 			t.Fatalf("%d hidden, %d fetched", hidden, len(first))
 		}
-		time.Sleep(16 * time.Second)
+		time.Sleep(amazon.Visibility/4 + time.Second)
 		for _, d := range fetch(t, s, 256) {
 			if d.Received != 2 {
-				t.Errorf("message %s was received once, 16 s ago", d.Message.Payload)
+				t.Errorf("message %s was received once, too long ago", d.Message.Payload)
 			}
 		}
-		time.Sleep(45 * time.Second) // a minute after the first receive, half of that after the second one
+		time.Sleep(amazon.Visibility * 3 / 4) // the first lease is over, the second is not
 		if visible, _ := f.count(queueName); visible != 10 {
 			t.Errorf("%d visible, want the first ten, which nobody extended", visible)
 		}
