@@ -35,6 +35,20 @@ func (s busSettings) amazonConfig(ctx context.Context, log *slog.Logger) (amazon
 	}, nil
 }
 
+// told logs what provisioning at a start did and found.
+func told(log *slog.Logger) func(amazon.Step) {
+	return func(s amazon.Step) {
+		level := slog.LevelDebug
+		switch s.Action {
+		case amazon.Created:
+			level = slog.LevelInfo
+		case amazon.Differs:
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, "provision", "kind", s.Kind, "name", s.Name, "action", s.Action, "detail", s.Detail)
+	}
+}
+
 // topicQueues are the route table in the words of SNS and SQS.
 func topicQueues() []amazon.Queue {
 	var all []amazon.Queue
@@ -55,7 +69,11 @@ func openAmazon(ctx context.Context, s busSettings, log *slog.Logger) (*openBus,
 		return nil, err
 	}
 	if s.Provision {
-		if _, err := amazon.Provision(ctx, config, amazon.ProvisionOptions{Bucket: s.bucket()}); err != nil {
+		bucket, err := s.bucket()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := amazon.Provision(ctx, config, amazon.ProvisionOptions{Bucket: bucket, Progress: told(log)}); err != nil {
 			return nil, err
 		}
 	}

@@ -59,11 +59,15 @@ func (c *provisionCmd) amazon(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	bucket, err := c.bucket()
+	if err != nil {
+		return err
+	}
 	if c.IAM {
-		return c.iam(ctx, std, config)
+		return c.iam(ctx, std, config, bucket)
 	}
 	report, err := amazon.Provision(ctx, config, amazon.ProvisionOptions{
-		Bucket: c.bucket(), VisibilityTimeout: c.Visibility, DryRun: c.DryRun, Repair: c.Fix,
+		Bucket: bucket, VisibilityTimeout: c.Visibility, DryRun: c.DryRun, Repair: c.Fix,
 		Progress: func(s amazon.Step) { fmt.Fprintln(std.out, s) },
 	})
 	if err != nil {
@@ -73,9 +77,9 @@ func (c *provisionCmd) amazon(ctx context.Context, std streams) error {
 	return nil
 }
 
-func (c *provisionCmd) iam(ctx context.Context, std streams, config amazon.Config) error {
+func (c *provisionCmd) iam(ctx context.Context, std streams, config amazon.Config, bucket string) error {
 	policies, err := amazon.IAMPolicies(ctx, config, amazon.Access{
-		Bucket: c.bucket(), Publishes: map[string][]string{"routing": {messages.TypeDispatchRequested.Topic()}},
+		Bucket: bucket, Publishes: map[string][]string{"routing": {messages.TypeDispatchRequested.Topic()}},
 	})
 	if err != nil {
 		return err

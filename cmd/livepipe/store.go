@@ -99,13 +99,17 @@ func (c processConfig) blobsURL() (string, error) {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String(), nil
 }
 
-// bucket is the name of the S3 bucket that the settings name, or empty.
-func (c storeConfig) bucket() string {
+// bucket is the name of the S3 bucket that the settings name, or empty. Provision's rules of what expires are for a
+// bucket of its own.
+func (c storeConfig) bucket() (string, error) {
 	u, err := url.Parse(c.Blobs)
 	if err != nil || u.Scheme != "s3" {
-		return ""
+		return "", nil //nolint:nilerr // blobs.Open says what is wrong with it, and does not quote it
 	}
-	return u.Host
+	if strings.Trim(u.Path, "/") != "" {
+		return "", errors.New("provision makes a bucket of livepipe's own: LIVEPIPE_BLOBS must be s3://BUCKET, without a prefix")
+	}
+	return u.Host, nil
 }
 
 func (c processConfig) openBlobs(ctx context.Context) (*blobs.Store, error) {

@@ -19,10 +19,10 @@ import (
 )
 
 const (
-	// claimDays: a body that was too large for an event must be there as long as the event, 14 days in a dead-letter
-	// queue at most, and a day for the hour at which S3 deletes. Whoever sets the event aside or redrives it puts the
-	// body anew.
-	claimDays = 15
+	// claimDays: a body that was too large for an event must be there as long as the event: 10 days in the queue, 14 in
+	// the dead-letter queue, whose clock starts anew when SQS itself moves a FIFO event there, and a day for the hour at
+	// which S3 deletes. Whoever sets the event aside or redrives it puts the body anew.
+	claimDays = 25
 	// pendingDays: an upload waits as long as its event may, 10 days in the queue, 14 in the dead-letter queue, and
 	// some for whoever redrives it. The media worker deletes what it has looked at; what is left was never published.
 	pendingDays = 30
