@@ -59,11 +59,7 @@ func (c httpConfig) mediaURL() string {
 	if c.MediaURL != "" {
 		return strings.TrimSuffix(c.MediaURL, "/")
 	}
-	host, port, err := net.SplitHostPort(c.Addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return "http://localhost:" + port + "/media" // every address of this machine is none that a URL could name
-	}
-	return "http://" + c.Addr + "/media"
+	return "http://" + reachedAt(c.Addr) + "/media"
 }
 
 func (c processConfig) logger() *slog.Logger {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/livepipe/livepipe/internal/app"
@@ -19,18 +20,27 @@ func greet(ctx context.Context, std streams, r roles, a app.Addresses, db accoun
 	fmt.Fprintf(&b, "livepipe %s\n", version)
 	line := func(word, rest string) { fmt.Fprintf(&b, "  %-8s %s\n", word, rest) }
 	if a.HTTP != "" {
-		line("calls", "http://"+a.HTTP)
+		line("calls", "http://"+reachedAt(a.HTTP))
 	}
 	if a.Admin != "" {
-		line("admin", "http://"+a.Admin)
+		line("admin", "http://"+reachedAt(a.Admin))
 	}
 	line("data", r.process.Data)
 	if a.HTTP != "" {
 		line("access", access(ctx, r.http, db))
-		line("try", tryCurl(a.HTTP))
+		line("try", tryCurl(reachedAt(a.HTTP)))
 	}
 	b.WriteString("  running\n")
 	fmt.Fprint(std.out, b.String())
+}
+
+// reachedAt is addr as this machine can call it: a process that listens everywhere is on localhost too.
+func reachedAt(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return "localhost:" + port
+	}
+	return addr
 }
 
 func access(ctx context.Context, c *httpConfig, db accounts) string {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"gocloud.dev/blob"
 )
@@ -30,7 +32,8 @@ const (
 type Store struct {
 	bucket *blob.Bucket
 	writer writer
-	s3     *s3Bucket // nil elsewhere
+	s3     *s3Bucket    // nil elsewhere
+	proved atomic.Int64 // when Health last wrote to S3, in Unix nanoseconds
 }
 
 // Open opens the store that a URL names: file:///dir or a plain directory, which is made (mode 0700) if it is missing;
@@ -157,18 +160,30 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return err
 }
 
+// proofHolds is how long a write to S3 proves that writes are allowed. A disk fills up from one second to the next and is
+// tried each time; an S3 PUT every 5 s would cost $2.60 a month and process.
+const proofHolds = time.Minute
+
 // Health really puts (with every fsync) and deletes a probe, so that a full or read-only disk shows, and looks for it
-// again, because S3 refuses that to credentials that may not list.
+// again, because S3 refuses that to credentials that may not list. After a success S3 is only looked at for a minute.
 func (s *Store) Health(ctx context.Context) error {
-	// A MultiReader does not seek: so the temporary files of Put are tried too.
-	if err := s.Put(ctx, probeKey, io.MultiReader(strings.NewReader("livepipe")), "text/plain"); err != nil {
-		return fmt.Errorf("probe blob store: %w", err)
-	}
-	if err := s.Delete(ctx, probeKey); err != nil {
-		return fmt.Errorf("probe blob store: %w", err)
+	if s.s3 == nil || time.Since(time.Unix(0, s.proved.Load())) > proofHolds {
+		s.proved.Store(0)
+		if err := s.prove(ctx); err != nil {
+			return fmt.Errorf("probe blob store: %w", err)
+		}
+		s.proved.Store(time.Now().UnixNano())
 	}
 	if _, err := s.Exists(ctx, probeKey); err != nil { // it may: another process has its own probe there
 		return fmt.Errorf("probe blob store: %w", err)
 	}
 	return nil
+}
+
+func (s *Store) prove(ctx context.Context) error {
+	// A MultiReader does not seek: so the temporary files of Put are tried too.
+	if err := s.Put(ctx, probeKey, io.MultiReader(strings.NewReader("livepipe")), "text/plain"); err != nil {
+		return err
+	}
+	return s.Delete(ctx, probeKey)
 }
