@@ -100,6 +100,8 @@ func session(given func(setting string) bool) string {
 		{"enable_bitmapscan", "off"},
 		{"enable_hashjoin", "off"},
 		{"enable_mergejoin", "off"},
+		{"enable_material", "off"},
+		{"enable_sort", "off"},
 	} {
 		if !given(s.name) {
 			b.WriteString(`, set_config('` + s.name + `', '` + s.value + `', false)`)

@@ -32,12 +32,13 @@ func (s *Store) Page(ctx context.Context, q store.Query) (store.Page, error) {
 }
 
 // countWindow answers from counters wherever it can: the chat's own for the whole chat, those of the whole days in a
-// window, and an index for up to two edges inside a day.
+// window, and an index for up to two edges inside a day. The order is asked for only because the primary key has it and
+// the other index on chat does not.
 const countWindow = `
 	SELECT CASE WHEN $4::boolean THEN c.messages ELSE
 		(SELECT coalesce(sum(d.messages), 0)::bigint FROM chat_days d WHERE d.chat = c.id AND d.day BETWEEN $5 AND $6)
-		+ (SELECT count(*) FROM messages m WHERE m.chat = c.id AND m.created_us BETWEEN $7 AND $8)
-		+ (SELECT count(*) FROM messages m WHERE m.chat = c.id AND m.created_us BETWEEN $9 AND $10)
+		+ (SELECT count(*) FROM (SELECT FROM messages WHERE chat = c.id AND created_us BETWEEN $7 AND $8 ORDER BY created_us) m)
+		+ (SELECT count(*) FROM (SELECT FROM messages WHERE chat = c.id AND created_us BETWEEN $9 AND $10 ORDER BY created_us) m)
 	END
 	FROM chats c WHERE c.org = $1 AND c.livechat = $2 AND c.chat_id = $3 AND c.messages > 0`
 
@@ -58,13 +59,16 @@ func totalArgs(q store.Query) []any {
 	return args
 }
 
-// readEntries walks the primary key backwards from a place and stops at the limit: no OFFSET, nothing is sorted. Media are
-// matched by their chat too, so that a guessed id shows nothing of another tenant.
+// readEntries walks the primary key backwards from a place and stops at the limit: no OFFSET, nothing is sorted. LATERAL
+// and its LIMIT keep the planner from reading all receipts of a chat for the few of a page. Media are matched by their
+// chat too, so that a guessed id shows nothing of another tenant.
 const readEntries = `
 	SELECT ` + store.EntryColumns + `
 	FROM messages m
-	LEFT JOIN receipts r ON r.chat = m.chat AND r.message_id = m.message_id
-	LEFT JOIN media d ON d.id = m.file_id AND d.org = $1 AND d.livechat = $2 AND d.chat_id = $3
+	LEFT JOIN LATERAL (SELECT * FROM receipts WHERE chat = m.chat AND message_id = m.message_id LIMIT 1) r ON true
+	LEFT JOIN LATERAL (
+		SELECT * FROM media WHERE id = m.file_id AND org = $1 AND livechat = $2 AND chat_id = $3 LIMIT 1
+	) d ON true
 	WHERE m.chat = (SELECT id FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3)
 		AND m.created_us >= $4 AND (m.created_us, m.arrival) < ($5::bigint, $6::bigint)
 	ORDER BY m.created_us DESC, m.arrival DESC LIMIT $7`

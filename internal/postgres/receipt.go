@@ -80,10 +80,8 @@ const (
 
 	readReceipt = `
 		SELECT ` + store.ReceiptColumns + `
-		FROM chats c
-		JOIN receipts r ON r.chat = c.id AND r.message_id = $4
-		LEFT JOIN receipt_times t ON t.chat = r.chat AND t.message_id = r.message_id
-		WHERE c.org = $1 AND c.livechat = $2 AND c.chat_id = $3`
+		FROM (SELECT * FROM receipts` + ofMessage + ` LIMIT 1) r
+		LEFT JOIN receipt_times t ON t.chat = r.chat AND t.message_id = r.message_id`
 )
 
 // Receipt returns what is known about the delivery of a message, or store.ErrUnknownReceipt when nothing was reported.
