@@ -214,7 +214,7 @@ func (f *fakeSQS) end() {
 
 // receive waits as long as the call says, whether or not the client still does.
 func (f *fakeSQS) receive(queue string, call sqsCall) []any {
-	deadline := call.at.Add(latency + time.Duration(call.WaitTimeSeconds) * time.Second)
+	deadline := call.at.Add(latency + time.Duration(call.WaitTimeSeconds)*time.Second)
 	for {
 		f.mu.Lock()
 		got, next := f.take(queue, call)
