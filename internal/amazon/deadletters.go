@@ -13,9 +13,14 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// ReasonCrashLoop is the reason of a dead letter that no worker set aside: SQS moved it, because it was received a
-// hundred times and never settled. Whoever received it died before it could say why.
-const ReasonCrashLoop = "crash_loop"
+// The reasons of dead letters that no worker set aside.
+const (
+	// ReasonCrashLoop is that of what SQS moved, because it was received a hundred times and never settled. Whoever
+	// received it died before it could say why.
+	ReasonCrashLoop = "crash_loop"
+	// ReasonUndelivered is that of what SNS could not put into the worker's queue.
+	ReasonUndelivered = "undelivered"
+)
 
 // DeadLetters are what workers gave up, for 14 days, each queue's in a dead-letter queue of its own.
 //

@@ -85,7 +85,7 @@ func (w *walk) receive(ctx context.Context, n int) ([]*letter, error) {
 		VisibilityTimeout:     roundUp(walkLease),
 		MessageAttributeNames: []string{"All"},
 		MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{
-			sqstypes.MessageSystemAttributeNameSentTimestamp,
+			sqstypes.MessageSystemAttributeNameSentTimestamp, sqstypes.MessageSystemAttributeNameDeadLetterQueueSourceArn,
 		},
 	})
 	if err != nil {
@@ -122,7 +122,10 @@ func (w *walk) letter(m sqstypes.Message, r *receipt) *letter {
 	msg := unpack(&m)
 	l.DeadLetter = bus.DescribeDead(w.queue, aws.ToString(m.MessageId), msg, l.sent)
 	if l.Reason == "" {
-		l.Reason = ReasonCrashLoop
+		l.Reason = ReasonUndelivered
+		if m.Attributes[string(sqstypes.MessageSystemAttributeNameDeadLetterQueueSourceArn)] != "" {
+			l.Reason = ReasonCrashLoop
+		}
 		l.Worker, l.EventID = cmp.Or(l.Worker, w.queue), cmp.Or(l.EventID, msg.UUID)
 	}
 	return l
