@@ -93,13 +93,13 @@ func (s *Source) collect() error {
 }
 
 // accept takes an answer in and adapts the number of receives: an answer that is full doubles it, one that is less than
-// half full takes one away, and an empty one, which comes after PollWait, leaves a single receive.
+// half full takes one away, and a failure leaves a single one.
 func (s *Source) accept(a answer) error {
 	p := &s.pollers
 	p.open--
 	p.asked -= a.asked
 	switch {
-	case a.err != nil || a.got == 0:
+	case a.err != nil:
 		p.want = 1
 	case a.got == maxBatch:
 		p.want = min(2*p.want, pollersMax)

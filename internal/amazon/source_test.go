@@ -165,6 +165,22 @@ func TestStopReturnsWhatOpenReceivesBring(t *testing.T) {
 	})
 }
 
+func TestStopWaitsForEveryOpenReceive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSQS(t)
+		fill(f, queueName, 10)
+		s := openFake(t, f, amazon.Config{})
+		ackAll(t, s, fetch(t, s, 256)) // a full answer: two receives are open now
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		time.AfterFunc(5*time.Second, func() { f.put(queueName, fakeMessage{body: "late"}) })
+		time.AfterFunc(15*time.Second, func() { f.put(queueName, fakeMessage{body: "later"}) })
+		if got, err := s.Fetch(ctx, 256); err != nil || !slices.Equal(bodies(got), []string{"late", "later"}) {
+			t.Errorf("after the stop arrives %v, %v", bodies(got), err)
+		}
+	})
+}
+
 func TestCloseHandsBackWhatNobodyFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeSQS(t)
