@@ -83,13 +83,13 @@ func TestF7HalfOfTheHeartbeatsFail(t *testing.T) {
 		}
 		e := fakeEngine(t, f, amazon.Config{}, nil)
 		var kept effects
-		started := e.drain(t, f, queueName, kept.takes(5*time.Minute))
+		started := e.drain(t, f, queueName, kept.takes(5*amazon.Visibility))
 		e.stop(t)
 		again := 0
 		for _, n := range started {
 			again += n - 1
 		}
-		t.Logf("%d of %d heartbeats failed: 500 messages of 5 min, delivered again %d, effects %d",
+		t.Logf("%d of %d heartbeats failed: 500 messages of five leases, delivered again %d, effects %d",
 			refused, heartbeats, again, len(kept.once))
 		// The engine tries eight times within a lease, which has 5,000 / 2^8 = 20 leases end early.
 		if refused < 1000 || len(kept.once) != 500 || again > 100 {
