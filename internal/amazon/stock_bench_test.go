@@ -32,8 +32,8 @@ import (
 const (
 	rounds      = 3
 	bodySize    = 512
-	stockEvents = 500   // a round of stock takes three seconds for as many
-	ourEvents   = 10000 // so that a round of ours takes about as long
+	stockEvents = 500  // a round of stock takes three seconds for as many
+	ourEvents   = 5000 // so that a round of ours takes about as long
 )
 
 // AWS's list prices of us-east-1: a million requests beyond the free tier.
@@ -50,6 +50,10 @@ type side struct {
 	topic     string
 	subscribe func(b *testing.B, concurrency int) (<-chan *message.Message, func())
 	events    int
+
+	mu      sync.Mutex
+	waiting map[string]time.Time // published and not handled yet, since when
+	handled chan struct{}        // closed when none waits
 }
 
 // BenchmarkAgainstStock prints the table of docs/benchmarks.md: ours and stock watermill-aws in the same run, in turns,
@@ -72,7 +76,7 @@ func BenchmarkAgainstStock(b *testing.B) {
 			before := mallocs()
 			note("published in one call, events/s", s, float64(s.events)/s.publishAll(b).Seconds())
 			published := s.proxy.take()
-			note("consumed by one subscriber, events/s", s, float64(s.events)/s.consumeAll(b, s.events, 64, 0).Seconds())
+			note("consumed by one subscriber, events/s", s, float64(s.events)/s.consumeAll(b).Seconds())
 			consumed := s.proxy.take()
 			note("allocations per event, publish to delete", s, float64(mallocs()-before)/float64(s.events))
 			note("paid calls per event", s, float64(sum(published)+sum(consumed))/float64(s.events))
@@ -80,7 +84,7 @@ func BenchmarkAgainstStock(b *testing.B) {
 				(snsPrice*float64(sum(published))+sqsPrice*float64(sum(consumed)))/float64(s.events))
 			b.Logf("%s: %v %v", s.name, published, consumed)
 			note("published by 64 callers, events/s", s, float64(s.events)/s.publishTogether(b, 64).Seconds())
-			s.consumeAll(b, s.events, 64, 0)
+			s.consumeAll(b)
 			s.proxy.take()
 		}
 	}
@@ -189,8 +193,28 @@ func subscribed(b *testing.B, s message.Subscriber, queue string) (<-chan *messa
 	}
 }
 
+// message makes one that is waited for from now on.
 func (s *side) message() *message.Message {
-	return message.NewMessage(rand.Text(), []byte(strings.Repeat("x", bodySize)))
+	m := message.NewMessage(rand.Text(), []byte(strings.Repeat("x", bodySize)))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 {
+		s.waiting, s.handled = map[string]time.Time{}, make(chan struct{})
+	}
+	s.waiting[m.UUID] = time.Now()
+	return m
+}
+
+// done says how long a message took. What was handled before, and comes again because stock did not delete it when it
+// was closed, counts for nothing.
+func (s *side) done(m *message.Message) (took time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since, ok := s.waiting[m.UUID]
+	if delete(s.waiting, m.UUID); ok && len(s.waiting) == 0 {
+		close(s.handled)
+	}
+	return time.Since(since), ok
 }
 
 // publishAll is one call of Publish with everything, as a worker that emits many events does.
@@ -210,118 +234,99 @@ func (s *side) publishAll(b *testing.B) time.Duration {
 // publishTogether is many calls of Publish with one message each, as ingress makes them.
 func (s *side) publishTogether(b *testing.B, callers int) time.Duration {
 	b.Helper()
-	var all sync.WaitGroup
+	all := make(chan *message.Message, s.events)
+	for range s.events {
+		all <- s.message()
+	}
+	close(all)
 	begun := time.Now()
+	var calls sync.WaitGroup
 	for range callers {
-		all.Go(func() {
-			for range s.events / callers {
-				if err := s.publisher.Publish(s.topic, s.message()); err != nil {
-					b.Error(err)
-					return
-				}
+		calls.Go(func() {
+			for m := range all {
+				s.publish(b, m)
 			}
 		})
 	}
-	for range s.events % callers {
-		if err := s.publisher.Publish(s.topic, s.message()); err != nil {
-			b.Fatal(err)
-		}
-	}
-	all.Wait()
+	calls.Wait()
 	return time.Since(begun)
 }
 
-// consumeAll handles n events that stand in the queue, until the last one is deleted.
-func (s *side) consumeAll(b *testing.B, n, concurrency int, work time.Duration) time.Duration {
+func (s *side) publish(b *testing.B, m *message.Message) {
+	if err := s.publisher.Publish(s.topic, m); err != nil {
+		b.Errorf("%s: %v", s.name, err)
+		s.done(m)
+	}
+}
+
+// consumeAll handles what stands in the queue, until the last one is deleted.
+func (s *side) consumeAll(b *testing.B) time.Duration {
 	b.Helper()
 	begun := time.Now()
-	out, stop := s.subscribe(b, concurrency)
-	handle(out, n, work, nil)
+	out, stop := s.subscribe(b, 64)
+	go s.handle(out, 0, func(time.Duration) {})
+	<-s.handled
 	stop()
 	return time.Since(begun)
 }
 
-// handle acknowledges n messages, each in its own goroutine as Watermill's router does.
-func handle(out <-chan *message.Message, n int, work time.Duration, note func(*message.Message)) {
-	var busy sync.WaitGroup
-	for range n {
-		msg := <-out
-		busy.Go(func() {
+// handle acknowledges messages, each in its own goroutine as Watermill's router does, until out is closed.
+func (s *side) handle(out <-chan *message.Message, work time.Duration, note func(took time.Duration)) {
+	for msg := range out {
+		go func() {
 			if work > 0 {
-				done := time.NewTimer(work)
-				<-done.C
-			}
-			if note != nil {
-				note(msg)
+				<-time.NewTimer(work).C
 			}
 			msg.Ack()
-		})
+			if took, ok := s.done(msg); ok {
+				note(took)
+			}
+		}()
 	}
-	busy.Wait()
 }
 
-// latency publishes n events at a rate and says how long they take until they are handled.
+// latency publishes n events at a rate and says how many milliseconds they take until they are handled.
 func (s *side) latency(b *testing.B, perSecond, n int) (p50, p99 float64) {
 	b.Helper()
 	out, stop := s.subscribe(b, 64)
-	defer stop()
-	var mu sync.Mutex
-	sent, took := map[string]time.Time{}, []float64{}
-	handled := make(chan struct{})
-	go func() {
-		defer close(handled)
-		handle(out, n, 0, func(m *message.Message) {
-			mu.Lock()
-			defer mu.Unlock()
-			took = append(took, float64(time.Since(sent[m.UUID]).Microseconds())/1000)
-		})
-	}()
+	took := make(chan float64, n)
+	go s.handle(out, 0, func(d time.Duration) { took <- float64(d.Microseconds()) / 1000 })
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
 	var calls sync.WaitGroup
 	for range n {
 		<-tick.C
-		m := s.message()
-		mu.Lock()
-		sent[m.UUID] = time.Now()
-		mu.Unlock()
-		calls.Go(func() {
-			if err := s.publisher.Publish(s.topic, m); err != nil {
-				b.Error(err)
-			}
-		})
+		calls.Go(func() { s.publish(b, s.message()) })
 	}
 	calls.Wait()
-	<-handled
-	slices.Sort(took)
-	return took[len(took)/2], took[len(took)*99/100]
+	all := make([]float64, n)
+	for i := range all {
+		all[i] = <-took
+	}
+	stop()
+	slices.Sort(all)
+	return all[n/2], all[n*99/100]
 }
 
 // scaled is how many events with 20 ms of work so many subscribers handle in a second, four at a time each.
 func (s *side) scaled(b *testing.B, subscribers int) float64 {
 	b.Helper()
 	const each, concurrency = 1000, 4
-	n := each * subscribers
-	s.events = n
+	s.events = each * subscribers
 	s.publishAll(b)
 	begun := time.Now()
-	merged := make(chan *message.Message)
 	var stops []func()
 	for range subscribers {
 		out, stop := s.subscribe(b, concurrency)
 		stops = append(stops, stop)
-		go func() {
-			for m := range out {
-				merged <- m
-			}
-		}()
+		go s.handle(out, 20*time.Millisecond, func(time.Duration) {})
 	}
-	handle(merged, n, 20*time.Millisecond, nil)
+	<-s.handled
 	took := time.Since(begun)
 	for _, stop := range stops {
 		stop()
 	}
-	return float64(n) / took.Seconds()
+	return float64(s.events) / took.Seconds()
 }
 
 func mallocs() uint64 {
