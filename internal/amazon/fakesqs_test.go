@@ -166,10 +166,13 @@ func (f *fakeSQS) RoundTrip(req *http.Request) (*http.Response, error) {
 	go func() {
 		if call.Op == "ReceiveMessage" {
 			f.begin()
-			defer f.end()
 		}
 		time.Sleep(latency)
-		answered <- f.answer(call)
+		answer := f.answer(call)
+		if call.Op == "ReceiveMessage" {
+			f.end()
+		}
+		answered <- answer
 	}()
 	select {
 	case <-req.Context().Done():
