@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/messages"
@@ -140,7 +141,7 @@ func (w *walk) remove(ctx context.Context, letters []*letter) (int, error) {
 			failed = errors.Join(failed, fmt.Errorf("delete dead letter %s: %w", letters[i].ID, err))
 			continue
 		}
-		letters[i].gone = true
+		letters[i].gone, letters[i].raw = true, sqstypes.Message{} // a look may pass over thousands of large ones
 		deleted++
 	}
 	return deleted, failed
