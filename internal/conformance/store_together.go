@@ -70,7 +70,7 @@ func chatTogether(t *testing.T, s S) {
 }
 
 // walkTogether walks the pages of one moment while more messages of that moment come: what was there before the walk is
-// met once each, in order.
+// met once each, in order, and a page and its total are of one moment.
 func walkTogether(t *testing.T, s S) {
 	const at, before = "2024-01-15T10:30:00Z", 60
 	want := []string{}
@@ -116,6 +116,11 @@ func walkTogether(t *testing.T, s S) {
 		for id, times := range met {
 			if times != 1 {
 				t.Errorf("%s was met %d times", id, times)
+			}
+		}
+		for range 20 {
+			if page := mustPage(t, s, store.Query{Chat: chat1, Limit: 1_000_000}); page.Total != int64(len(page.Entries)) {
+				t.Errorf("%d entries, total %d", len(page.Entries), page.Total)
 			}
 		}
 	}

@@ -41,19 +41,19 @@ func TestSettingsGiven(t *testing.T) {
 // A DSN that cannot be read may be anything; whatever is wrong with it, its password is not told.
 func TestUnreadableDSNTellsNoPassword(t *testing.T) {
 	for _, dsn := range []string{
-		"postgres://user:hunter2%zz@host/db",
-		"postgres://user:hun/hunter2@host/db",
-		"postgres://user:5432/hunter2@host/db",
-		"postgres://user:hun@hunter2@host/db",
-		"postgres://user:hun?hunter2@host/db",
-		"postgres://user:hun#hunter2@host/db",
-		"postgres://user:hunter2@host:port/db",
-		"postgres://user:hunter2@host/db?pool_max_conns=many",
-		"postgres://user:hunter2@host/db?pool_max_conns=0",
-		"postgres://user:hunter2@host/db?sslmode=perhaps",
-		"postgres://user:hunter2@host/db?default_query_exec_mode=fast",
-		"host=host user=user password=hun hunter2 dbname=db",
-		"host=host user=user password='hunter2 dbname=db",
+		"postgres://user:hunter2%zz@127.0.0.1:1/db",
+		"postgres://user:hun/hunter2@127.0.0.1:1/db",
+		"postgres://user:5432/hunter2@127.0.0.1:1/db",
+		"postgres://user:hun@hunter2@127.0.0.1:1/db",
+		"postgres://user:hun?hunter2@127.0.0.1:1/db",
+		"postgres://user:hun#hunter2@127.0.0.1:1/db",
+		"postgres://user:hunter2@127.0.0.1:port/db",
+		"postgres://user:hunter2@127.0.0.1:1/db?pool_max_conns=many",
+		"postgres://user:hunter2@127.0.0.1:1/db?pool_max_conns=0",
+		"postgres://user:hunter2@127.0.0.1:1/db?sslmode=perhaps",
+		"postgres://user:hunter2@127.0.0.1:1/db?default_query_exec_mode=fast",
+		"host=127.0.0.1 port=1 user=user password=hun hunter2 dbname=db",
+		"host=127.0.0.1 port=1 user=user password='hunter2 dbname=db",
 		"hunter2",
 	} {
 		_, opened := Open(t.Context(), dsn, Options{})
@@ -86,7 +86,7 @@ func TestSessionSettings(t *testing.T) {
 	dsn := migrated(t)
 	s := openAt(t, dsn)
 	for name, want := range map[string]string{
-		"statement_timeout": "10s", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "application_name": "livepipe",
+		"statement_timeout": "10s", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off", "application_name": "livepipe",
 	} {
 		if got := ask(t, s, "SHOW "+name); got != want {
 			t.Errorf("%s = %s, want %s", name, got, want)

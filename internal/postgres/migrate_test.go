@@ -126,27 +126,11 @@ func TestTablesAndColumnsAreSQLites(t *testing.T) {
 	if err := sqlite.Migrate(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), `
+	want := namesFrom(t, "sqlite", path, `
 		SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c
 		WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT LIKE 'goose%' ORDER BY t.name, c.cid`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, name)
-	}
-	if err := rows.Err(); err != nil || len(want) == 0 {
-		t.Fatal(err)
+	if len(want) == 0 {
+		t.Fatal("SQLite's schema is empty")
 	}
 	if diff := cmp.Diff(want, columnsOf(t, migrated(t))); diff != "" {
 		t.Error(diff)
@@ -154,19 +138,25 @@ func TestTablesAndColumnsAreSQLites(t *testing.T) {
 }
 
 // columnsOf lists the columns of a database, goose's apart, by table and place.
-func columnsOf(t *testing.T, dsn string) (names []string) {
+func columnsOf(t *testing.T, dsn string) []string {
 	t.Helper()
-	db, err := sql.Open("pgx", dsn)
+	return namesFrom(t, "pgx", dsn, `
+		SELECT table_name || '.' || column_name FROM information_schema.columns
+		WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY table_name COLLATE "C", ordinal_position`)
+}
+
+func namesFrom(t *testing.T, driver, dsn, query string) (names []string) {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), `
-		SELECT table_name || '.' || column_name FROM information_schema.columns
-		WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY table_name COLLATE "C", ordinal_position`)
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {

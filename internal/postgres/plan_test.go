@@ -85,7 +85,7 @@ func explain(t *testing.T, s *Store, sql string, args int) string {
 	if _, err := conn.Exec(t.Context(), "PREPARE p AS "+sql); err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Exec(t.Context(), "DEALLOCATE p") //nolint:errcheck // the test has failed then
+	defer conn.Exec(t.Context(), "DEALLOCATE p")
 	nulls := strings.TrimSuffix(strings.Repeat("NULL,", args), ",")
 	rows, err := conn.Query(t.Context(), "EXPLAIN (COSTS OFF) EXECUTE p("+nulls+")")
 	if err != nil {

@@ -82,9 +82,13 @@ func with(t testing.TB, dsn, setting, value string) string {
 // execute runs statements past any store.
 func execute(t testing.TB, dsn string, statements ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own context has ended in a cleanup
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the test's own context has ended in a cleanup
 	defer cancel()
-	conn, err := pgx.Connect(ctx, dsn)
+	config, err := parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
