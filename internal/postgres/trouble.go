@@ -17,7 +17,8 @@ const (
 	serializationFailure = "40001"
 	deadlock             = "40P01"
 	cachedPlanChanged    = "0A000" // feature_not_supported: what a prepared statement meets after its table was altered
-	noSuchStatement      = "26000" // a pooler gave us a server that does not know what we prepared
+	noSuchStatement      = "26000" // a pooler that knows no prepared statements gave us another server
+	statementExists      = "42P05" // or one where somebody else prepared the same
 	undefinedTable       = "42P01"
 )
 
@@ -62,7 +63,7 @@ func (t *trouble) outage() bool {
 		return true
 	}
 	switch code {
-	case readOnly, serializationFailure, deadlock, noSuchStatement,
+	case readOnly, serializationFailure, deadlock, noSuchStatement, statementExists,
 		"42501", undefinedTable, "42703", "3F000": // privileges or tables taken away: needs a person; until then all wait
 		return true
 	}
@@ -111,6 +112,8 @@ func (t *trouble) told() string {
 		return t.err.Error() // the network's words: addresses, user and database
 	case server == nil:
 		return fmt.Sprintf("the driver refused with %T", t.err)
+	case server.Code == noSuchStatement, server.Code == statementExists:
+		return server.Message + ": a pooler that knows no prepared statements needs default_query_exec_mode=exec in the address"
 	case t.outage(), class(server.Code) == "54": // these speak of the server and its limits
 		return fmt.Sprintf("%s (SQLSTATE %s)", server.Message, server.Code)
 	case server.ConstraintName != "":

@@ -18,6 +18,8 @@ func TestOutcomeOfEachServerError(t *testing.T) {
 		"08006": outage,    // connection failure
 		"25006": outage,    // read only: a standby
 		"28P01": outage,    // password refused
+		"26000": outage,    // a pooler between us that does not know prepared statements,
+		"42P05": outage,    // in two ways
 		"3D000": outage,    // no such database
 		"40001": outage,    // serialization failure, after retries
 		"40P01": outage,    // deadlock, after retries
