@@ -63,6 +63,7 @@ bench: ## the numbers of docs/benchmarks.md, printed as ratios of one run
 
 bench-aws: ## ours against stock watermill-aws, in the same run; AWS_ENDPOINT_URL names another broker than LocalStack
 	CGO_ENABLED=0 test/aws.sh go test -run '^$$' -bench AgainstStock -benchtime 1x -timeout 60m -v ./internal/amazon
+	CGO_ENABLED=0 test/aws.sh go test -run '^$$' -bench . -timeout 60m ./internal/postgres
 
 compose-test: ## docker compose up on this tree, the contract's examples, a scaled worker, down and up again (needs Docker)
 	test/compose.sh

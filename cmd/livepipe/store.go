@@ -53,7 +53,7 @@ func (c processConfig) storePath() (string, error) {
 // openStore opens what LIVEPIPE_STORE names.
 func (c processConfig) openStore(ctx context.Context) (openStore, error) {
 	if address, ok := c.postgresURL(); ok {
-		return postgres.Open(ctx, address, postgres.Options{})
+		return postgres.Open(ctx, address, postgres.Options{Logger: c.logger()})
 	}
 	path, err := c.storePath()
 	if err != nil {
