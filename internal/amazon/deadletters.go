@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/messages"
@@ -80,6 +79,7 @@ func (d *DeadLetters) List(ctx context.Context, queue string, limit int) ([]bus.
 			return nil, err
 		}
 		found = append(found, batch...)
+		letGo(batch...)
 	}
 	slices.SortStableFunc(found, func(a, b *letter) int { return a.sent.Compare(b.sent) })
 	list := make([]bus.DeadLetter, len(found))
@@ -141,7 +141,7 @@ func (w *walk) remove(ctx context.Context, letters []*letter) (int, error) {
 			failed = errors.Join(failed, fmt.Errorf("delete dead letter %s: %w", letters[i].ID, err))
 			continue
 		}
-		letters[i].gone, letters[i].raw = true, sqstypes.Message{} // a look may pass over thousands of large ones
+		letters[i].gone = true
 		deleted++
 	}
 	return deleted, failed

@@ -88,8 +88,8 @@ func TestReceivesGrowWithTheBacklogAndShrinkWithoutIt(t *testing.T) {
 			ackAll(t, s, batch)
 		}
 		took := len(f.called("ReceiveMessage")) - idle
-		if _, most := f.receives(); most != 16 || took > 300+16 {
-			t.Errorf("a backlog of 3,000 takes %d receives, %d at once; want 16 at once, and 10 messages in each", took, most)
+		if _, most := f.receives(); most < 12 || most > 16 || took > 300+16 {
+			t.Errorf("a backlog of 3,000 takes %d receives, %d at once; want up to 16, and 10 messages in each", took, most)
 		}
 
 		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)

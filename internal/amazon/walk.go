@@ -141,6 +141,7 @@ func (w *walk) each(ctx context.Context, ids []string, visit func([]*letter) err
 			if err := visit(batch); err != nil {
 				return err
 			}
+			letGo(batch...)
 		}
 		return nil
 	}
@@ -172,6 +173,8 @@ func (w *walk) find(ctx context.Context, ids []string) (map[string]*letter, erro
 		for _, l := range batch {
 			if slices.Contains(ids, l.ID) {
 				found[l.ID] = l
+			} else {
+				letGo(l)
 			}
 		}
 		if len(found) == len(ids) {
@@ -179,6 +182,13 @@ func (w *walk) find(ctx context.Context, ids []string) (map[string]*letter, erro
 		}
 	}
 	return found, nil
+}
+
+// letGo drops the bodies of letters that stay for their receipts only: a look may pass over thousands of large ones.
+func letGo(letters ...*letter) {
+	for _, l := range letters {
+		l.raw = sqstypes.Message{}
+	}
 }
 
 // extend keeps hidden what the walk has seen, so that it does not come again.
