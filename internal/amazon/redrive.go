@@ -31,7 +31,7 @@ func (d *DeadLetters) Redrive(ctx context.Context, queue string, what bus.Redriv
 	done := 0
 	err = w.each(ctx, what.IDs, func(batch []*letter) error {
 		if len(what.IDs) == 0 && what.Pick != nil {
-			batch = slices.DeleteFunc(batch, func(l *letter) bool { return !what.Pick(l.DeadLetter) })
+			batch = slices.DeleteFunc(slices.Clone(batch), func(l *letter) bool { return !what.Pick(l.DeadLetter) })
 		}
 		slices.SortStableFunc(batch, func(a, b *letter) int { return a.sent.Compare(b.sent) })
 		for some := range slices.Chunk(batch, atOnce) {
