@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ import (
 // bubble's clock, and goes on with a receive that the client gave up, as SQS does.
 type fakeSQS struct {
 	// refuse, when set, decides about each call before it takes effect.
-	refuse func(sqsCall) error
+	refusing atomic.Pointer[func(sqsCall) error]
 	// reject, when set, decides about each entry of a batch call, and returns the code to fail it with.
 	reject func(sqsCall, sqsEntry) string
 	// lose makes the network fail after the call has taken effect.
@@ -144,6 +145,15 @@ func (f *fakeSQS) receives() (open, most int) {
 	return open, most
 }
 
+// refuse makes calls fail for which why is an error; nil ends that. Calls may be under way.
+func (f *fakeSQS) refuse(why func(sqsCall) error) {
+	if why == nil {
+		f.refusing.Store(nil)
+		return
+	}
+	f.refusing.Store(&why)
+}
+
 // RoundTrip implements http.RoundTripper.
 func (f *fakeSQS) RoundTrip(req *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(req.Body)
@@ -157,8 +167,8 @@ func (f *fakeSQS) RoundTrip(req *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	f.calls = append(f.calls, call)
 	f.mu.Unlock()
-	if f.refuse != nil {
-		if err := f.refuse(call); err != nil {
+	if refuse := f.refusing.Load(); refuse != nil {
+		if err := (*refuse)(call); err != nil {
 			return nil, err
 		}
 	}

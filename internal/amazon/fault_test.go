@@ -69,7 +69,7 @@ func TestF7HalfOfTheHeartbeatsFail(t *testing.T) {
 		fill(f, queueName, 500)
 		var mu sync.Mutex
 		heartbeats, refused := 0, 0
-		f.refuse = func(c sqsCall) error {
+		f.refuse(func(c sqsCall) error {
 			if c.Op != "ChangeMessageVisibilityBatch" || c.Entries[0].VisibilityTimeout == 0 {
 				return nil
 			}
@@ -80,7 +80,7 @@ func TestF7HalfOfTheHeartbeatsFail(t *testing.T) {
 				return errCut
 			}
 			return nil
-		}
+		})
 		e := fakeEngine(t, f, amazon.Config{}, nil)
 		var kept effects
 		started := e.drain(t, f, queueName, kept.takes(5*amazon.Visibility))

@@ -194,7 +194,7 @@ func TestLambdaTellsWhenWhatFailedComesAgain(t *testing.T) {
 func TestLambdaAnswersWithoutSQS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFunction(t, amazon.Config{}, failFor(errBroken, "a1"))
-		f.sqs.refuse = func(sqsCall) error { return errors.New("SQS is down") }
+		f.sqs.refuse(func(sqsCall) error { return errors.New("SQS is down") })
 		f.expect("failed", f.invoke(f.records("a1", "b1")...), "a1")
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,11 +64,11 @@ func TestKeyIsTheLaneElseTheGroupElseTheMessage(t *testing.T) {
 // stubbornClaims is a store of large bodies that may be down.
 type stubbornClaims struct {
 	claims
-	down bool
+	down atomic.Bool
 }
 
 func (c *stubbornClaims) Get(ctx context.Context, key string) ([]byte, error) {
-	if c.down {
+	if c.down.Load() {
 		return nil, errors.New("down")
 	}
 	return c.claims.Get(ctx, key)
@@ -84,7 +85,8 @@ func TestOutageOfTheClaimsLosesNothing(t *testing.T) {
 				if name == "FIFO" {
 					queue = fifoName
 				}
-				store := &stubbornClaims{down: true}
+				store := &stubbornClaims{}
+				store.down.Store(true)
 				large := event(t, "org", "chat", "1", strings.Repeat("x", 300<<10))
 				stub, err := bus.PackLarge(t.Context(), store, large, bus.SQS())
 				if err != nil {
@@ -96,7 +98,7 @@ func TestOutageOfTheClaimsLosesNothing(t *testing.T) {
 				s := openFake(t, f, amazon.Config{FIFO: name == "FIFO", Claims: store})
 
 				begun := time.Now()
-				time.AfterFunc(40*time.Second, func() { store.down = false })
+				time.AfterFunc(40*time.Second, func() { store.down.Store(false) })
 				got := receiveAll(t, s, len(want))
 				if !slices.Equal(bodies(got), want) {
 					t.Errorf("during the outage arrives %q", bodies(got))

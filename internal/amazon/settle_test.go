@@ -150,19 +150,19 @@ func TestCallsThatFailFailTheirEntries(t *testing.T) {
 			batch = append(batch, lanes.Settlement{Receipt: d.Receipt, Action: lanes.Ack})
 		}
 		first := batch[0].Receipt
-		f.refuse = func(c sqsCall) error {
+		f.refuse(func(c sqsCall) error {
 			if len(c.Entries) > 0 && c.Entries[0].ReceiptHandle == "m-t-history-0#1" {
 				return errCut
 			}
 			return nil
-		}
+		})
 		errs := s.Settle(t.Context(), batch)
 		for i, err := range errs {
 			if (err != nil) != (i < 10) || errors.Is(err, lanes.ErrGone) {
 				t.Errorf("entry %d answers %v", i, err)
 			}
 		}
-		f.refuse = nil
+		f.refuse(nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := s.Extend(ctx, []lanes.Receipt{first})[0]; err == nil {

@@ -251,10 +251,10 @@ func TestFailingReceivesAreToldOnceForAll(t *testing.T) {
 		for range 10 {
 			fetch(t, s, 256)
 		}
-		f.refuse = func(c sqsCall) error {
+		f.refuse(func(c sqsCall) error {
 			time.Sleep(time.Millisecond)
 			return errCut
-		}
+		})
 		failures := 0
 		for range 30 {
 			if _, err := s.Fetch(t.Context(), 256); err != nil {
@@ -263,7 +263,7 @@ func TestFailingReceivesAreToldOnceForAll(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		f.refuse = nil
+		f.refuse(nil)
 		for range 10 { // what had failed with it is old news
 			fetch(t, s, 256)
 		}
