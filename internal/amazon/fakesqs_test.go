@@ -36,6 +36,7 @@ type fakeSQS struct {
 	queues  map[string]*fakeQueue
 	changed chan struct{} // closed and replaced when something may have become visible
 	calls   []sqsCall
+	puts    int
 	open    int // receives
 	mostly  int // the most receives that were open at once
 }
@@ -46,7 +47,7 @@ type fakeMessage struct {
 	id, body, group string
 	attributes      map[string]string
 	binary          bool // the UUID's attribute is binary
-	visible         time.Time
+	sent, visible   time.Time
 	received        int
 	handle          string
 }
@@ -105,7 +106,9 @@ func (f *fakeSQS) put(queue string, m fakeMessage) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	q := f.queue(queue)
-	m.id = cmp.Or(m.id, fmt.Sprintf("m-%s-%d", queue, len(q.messages)))
+	m.sent = time.Now()
+	f.puts++
+	m.id = cmp.Or(m.id, fmt.Sprintf("m-%s-%d", queue, f.puts-1))
 	q.messages = append(q.messages, &m)
 	f.wake()
 }
@@ -193,7 +196,9 @@ func (f *fakeSQS) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		text, err := json.Marshal(answer)
 		return &http.Response{
-			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+			StatusCode: http.StatusOK, Header: http.Header{
+				"Content-Type": {"application/x-amz-json-1.0"}, "Date": {time.Now().UTC().Format(http.TimeFormat)},
+			},
 			Body: io.NopCloser(bytes.NewReader(text)), ContentLength: int64(len(text)), Request: req,
 		}, err
 	}
@@ -291,6 +296,7 @@ func (m *fakeMessage) wire() any {
 		"MessageAttributes": attributes,
 		"Attributes": map[string]string{
 			"ApproximateReceiveCount": strconv.Itoa(m.received), "MessageGroupId": m.group,
+			"SentTimestamp": strconv.FormatInt(m.sent.UnixMilli(), 10),
 		},
 	}
 }
@@ -307,8 +313,13 @@ func (f *fakeSQS) batch(queue string, call sqsCall) any {
 			code = f.reject(call, e)
 		}
 		at := slices.IndexFunc(q.messages, func(m *fakeMessage) bool { return m.handle == e.ReceiptHandle })
-		if at < 0 && code == "" && call.Op == "ChangeMessageVisibilityBatch" {
-			code = "InvalidParameterValue"
+		if code == "" && call.Op == "ChangeMessageVisibilityBatch" {
+			switch {
+			case at < 0:
+				code = "InvalidParameterValue"
+			case !q.messages[at].visible.After(time.Now()):
+				code = "MessageNotInflight"
+			}
 		}
 		switch {
 		case code == unanswered:

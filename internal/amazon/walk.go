@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -23,6 +24,9 @@ const (
 	// walkWait is how long a receive of a walk waits. A receive that does not wait asks some of SQS's servers only, and
 	// may find nothing in a queue that is not empty.
 	walkWait = time.Second
+	// walkSlack is what the clocks of SQS may differ by; the time in its answers has no fractions either. What comes
+	// back within this time after a walk began may be visited again.
+	walkSlack = 5 * time.Second
 )
 
 // walk looks at the dead letters of one queue that stand there when it begins.
@@ -76,8 +80,38 @@ func (w *walk) batches(ctx context.Context, limit int) iter.Seq2[[]*letter, erro
 	}
 }
 
-// receive returns what it has not seen before.
+// receive returns what it has not seen before, or nothing at the end: the queue is empty, or shows what came later. A walk
+// that took longer than its lease sees the same again first.
 func (w *walk) receive(ctx context.Context, n int) ([]*letter, error) {
+	for {
+		msgs, err := w.look(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		var fresh []*letter
+		repeats, now := 0, time.Now()
+		for _, m := range msgs {
+			r := &receipt{handle: aws.ToString(m.ReceiptHandle), at: now}
+			id := aws.ToString(m.MessageId)
+			if known := w.seen[id]; known != nil {
+				known.receipt = r
+				repeats++
+				continue
+			}
+			l := w.letter(m, r)
+			w.seen[id] = l
+			if !l.sent.After(w.until) {
+				fresh = append(fresh, l)
+			}
+		}
+		if len(fresh) > 0 || repeats == 0 || repeats < len(msgs) {
+			return fresh, nil
+		}
+	}
+}
+
+// look is one receive.
+func (w *walk) look(ctx context.Context, n int) ([]sqstypes.Message, error) {
 	out, err := w.bus.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl:              &w.url,
 		MaxNumberOfMessages:   int32(n),
@@ -91,28 +125,14 @@ func (w *walk) receive(ctx context.Context, n int) ([]*letter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at dead letters of %s: %w", w.queue, err)
 	}
-	now := time.Now()
 	if w.until.IsZero() {
-		w.until = now
-		if server, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
-			w.until = server.Add(time.Second) // the header has no fractions
+		server, ok := awsmiddleware.GetServerTime(out.ResultMetadata)
+		if !ok {
+			server = time.Now()
 		}
+		w.until = server.Add(walkSlack)
 	}
-	var fresh []*letter
-	for _, m := range out.Messages {
-		r := &receipt{handle: aws.ToString(m.ReceiptHandle), at: now}
-		id := aws.ToString(m.MessageId)
-		if known := w.seen[id]; known != nil {
-			known.receipt = r
-			continue
-		}
-		l := w.letter(m, r)
-		w.seen[id] = l
-		if !l.sent.After(w.until) {
-			fresh = append(fresh, l)
-		}
-	}
-	return fresh, nil
+	return out.Messages, nil
 }
 
 func (w *walk) letter(m sqstypes.Message, r *receipt) *letter {
@@ -161,7 +181,7 @@ func (w *walk) each(ctx context.Context, ids []string, visit func([]*letter) err
 	return nil
 }
 
-const everything = 1 << 62
+const everything = math.MaxInt
 
 // find looks until it has all ids or has seen everything.
 func (w *walk) find(ctx context.Context, ids []string) (map[string]*letter, error) {
