@@ -132,6 +132,17 @@ func (f *fakeSQS) count(queue string) (visible, hidden int) {
 	return visible, hidden
 }
 
+// mostReceived returns how often one of a queue's messages was received.
+func (f *fakeSQS) mostReceived(queue string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	most := 0
+	for _, m := range f.queue(queue).messages {
+		most = max(most, m.received)
+	}
+	return most
+}
+
 // called returns the calls of an operation so far.
 func (f *fakeSQS) called(op string) []sqsCall {
 	f.mu.Lock()

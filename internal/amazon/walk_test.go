@@ -40,8 +40,11 @@ func TestWalkEndsAlthoughLettersComeBack(t *testing.T) {
 
 // A slow walk extends what it holds. What it loses nevertheless it sees again, and visits once.
 func TestSlowWalkVisitsOnceAndHandsBackAll(t *testing.T) {
-	for name, slow := range map[string]time.Duration{
-		"slower than half a lease": 8 * time.Second, "slower than a lease": 20 * time.Second,
+	for name, pace := range map[string]struct {
+		each     time.Duration // ten of them between two receives
+		receives int           // of one message
+	}{
+		"slower than half a lease": {8 * time.Second, 1}, "slower than a lease": {20 * time.Second, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -49,10 +52,13 @@ func TestSlowWalkVisitsOnceAndHandsBackAll(t *testing.T) {
 				fill(f, deadName, 35)
 				visited := map[string]int{}
 				_, err := fakeDeadLetters(t, f).Redrive(t.Context(), "history", bus.Redrive{Pick: func(l bus.DeadLetter) bool {
-					time.Sleep(slow)
+					time.Sleep(pace.each)
 					visited[l.ID]++
 					return false
 				}})
+				if n := f.mostReceived(deadName); n != pace.receives {
+					t.Errorf("one was received %d times, want %d", n, pace.receives)
+				}
 				visible, hidden := f.count(deadName)
 				if err != nil || len(visited) != 35 || most(visited) != 1 || visible != 35 || hidden != 0 {
 					t.Errorf("%d visited, at most %d times, %d visible and %d hidden, %v",
