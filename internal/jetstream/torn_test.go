@@ -82,7 +82,7 @@ func openTorn(t *testing.T, dir string, acknowledged int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	got := payloads(receive(t, s, acknowledged+1))
+	got := payloads(receiveFirsts(t, s, acknowledged+1))
 	if diff := cmp.Diff(append(wantPayloads("lane", 0, acknowledged), "new 0"), got); diff != "" {
 		return fmt.Errorf("received (-want +got):\n%s", diff)
 	}
