@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -139,11 +140,16 @@ func TestTooManyConnectionsIsAnOutage(t *testing.T) {
 	dsn := migrated(t)
 	execute(t, dsn, "CREATE ROLE "+role+" LOGIN", "GRANT ALL ON ALL TABLES IN SCHEMA public TO "+role)
 	t.Cleanup(func() { execute(t, dsn, "DROP OWNED BY "+role, "DROP ROLE "+role) })
-	s := openAt(t, strings.Replace(dsn, "postgres@", role+":hunter2@", 1))
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "hunter2")
+	s := openAt(t, u.String())
 	save(t, s, "msg1")
 	execute(t, dsn, "ALTER ROLE "+role+" CONNECTION LIMIT 0")
 	s.pool.Reset()
-	_, err := s.SaveMessage(t.Context(), "evt_msg2", received("msg2"))
+	_, err = s.SaveMessage(t.Context(), "evt_msg2", received("msg2"))
 	outage(t, "SaveMessage", err)
 	execute(t, dsn, "ALTER ROLE "+role+" NOLOGIN CONNECTION LIMIT -1")
 	outage(t, "no login", s.Health(t.Context()))
