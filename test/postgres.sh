@@ -46,25 +46,25 @@ start_server() {
     echo "$dir" >"$2/elsewhere"
   fi
   port=$(free_port)
-  as_postgres "$bin/initdb" -D "$dir/data" -U livepipe --auth=trust --encoding=UTF8 --locale=C >"$dir.log" 2>&1 ||
+  as_postgres "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C >"$dir.log" 2>&1 ||
     fail "initdb failed: $(tail -n 1 "$dir.log")"
   as_postgres "$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/data/server.log" \
     -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c max_connections=300" start >"$dir.log" 2>&1 ||
     fail "the server does not start: $(tail -n 1 "$dir.log")"
-  echo "postgres://livepipe@127.0.0.1:$port/postgres?sslmode=disable"
+  echo "postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable"
 }
 
 start_container() {
   local port container
   docker info >/dev/null 2>&1 || return 1
   port=$(free_port)
-  container=$(docker run -d -p "127.0.0.1:$port:5432" -e POSTGRES_USER=livepipe -e POSTGRES_HOST_AUTH_METHOD=trust \
+  container=$(docker run -d -p "127.0.0.1:$port:5432" -e POSTGRES_HOST_AUTH_METHOD=trust \
     "$image" -c max_connections=300 2>/dev/null) || return 1
   mkdir -p "$dir"
   echo "$container" >"$dir/container"
   for _ in $(seq 120); do
-    if docker exec "$container" psql -h 127.0.0.1 -U livepipe -qAtc 'select 1' >/dev/null 2>&1; then
-      echo "postgres://livepipe@127.0.0.1:$port/livepipe?sslmode=disable"
+    if docker exec "$container" psql -h 127.0.0.1 -U postgres -qAtc 'select 1' >/dev/null 2>&1; then
+      echo "postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable"
       return
     fi
     sleep 0.5
