@@ -72,18 +72,21 @@ func chatTogether(t *testing.T, s S) {
 // walkTogether walks the pages of one moment while more messages of that moment come: what was there before the walk is
 // met once each, in order, and a page and its total are of one moment.
 func walkTogether(t *testing.T, s S) {
-	const at, before = "2024-01-15T10:30:00Z", 60
+	const at, before, writers, each = "2024-01-15T10:30:00Z", 60, 4, 100
 	want := []string{}
 	for i := range before {
 		id := fmt.Sprint("old", i)
 		mustSave(t, s, received(chat1, id, at))
 		want = append(want, id)
 	}
+	// The writers stop by themselves: reading every page costs more with each message, and unbounded ones would outrun it.
 	var g errgroup.Group
-	var walked atomic.Bool
-	for w := range 4 {
+	var writing atomic.Int32
+	writing.Store(writers)
+	for w := range writers {
 		g.Go(func() error {
-			for i := 0; !walked.Load(); i++ {
+			defer writing.Add(-1)
+			for i := range each {
 				e := received(chat1, fmt.Sprint("new", w, "-", i), at)
 				if _, err := s.SaveMessage(t.Context(), eventID(e), e); err != nil {
 					return err
@@ -92,7 +95,7 @@ func walkTogether(t *testing.T, s S) {
 			return nil
 		})
 	}
-	for range 5 {
+	for again := true; again; again = writing.Load() > 0 {
 		met := map[string]int{}
 		var old []string
 		for q := (store.Query{Chat: chat1, Limit: 7}); ; {
@@ -124,7 +127,6 @@ func walkTogether(t *testing.T, s S) {
 			}
 		}
 	}
-	walked.Store(true)
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
