@@ -17,6 +17,16 @@ type Channel struct {
 	Identify func(segment string) (Identity, error)
 	// Endpoints are the paths, each answering POST and OPTIONS.
 	Endpoints []Endpoint
+	// Credentials reads what a body says about its sender; nil where the provider's bodies say nothing. The body is not
+	// checked yet: what is not there, or not readable, is empty.
+	Credentials func(body []byte) Credentials
+}
+
+// Credentials are what a provider puts into a body in place of a header. Secret must reach no log, error or event.
+type Credentials struct {
+	Secret       string
+	Organization string // the provider's own id of the sender's account
+	Webhook      string // the provider's id of the registration
 }
 
 // Identity is whose traffic a path carries.
@@ -25,8 +35,9 @@ type Identity struct {
 	User string
 }
 
-// Endpoint is one path. It ends with "/:identifier"; the identifier is all the rest of the path, because standard
-// base64 may hold a slash.
+// Endpoint is one path. When it ends with "/:identifier", the identifier is all the rest of the path, because standard
+// base64 may hold a slash. A path without one is for senders who say who they are in the body: the tenant is the account
+// whose organization and registration the Credentials name, and whose secret they hold.
 type Endpoint struct {
 	Path string
 	// Actions are keyed by the value of the query parameter "action"; "" is the default.
@@ -60,8 +71,13 @@ type Request struct {
 // Received is a decoded request: the events to publish, and the answer once every one of them is durable.
 type Received struct {
 	Events []messages.Event
-	// Ignored says that the provider told us something that we have no word for: answered, counted, published nowhere.
-	Ignored bool
+	// Ignored names, with a word of a closed set, what the provider told us that has no effect here: answered, counted,
+	// published nowhere. Empty when nothing was ignored.
+	Ignored string
+	// Unknown is what was ignored, for processes whose routing rules ask for it; nil when there is nothing to tell.
+	Unknown messages.Event
+	// Repaired counts, by a word of a closed set, what a tolerant decoder changed in the body.
+	Repaired map[string]int
 	// Reply makes the JSON answer. queuedAt is when the broker confirmed.
 	Reply func(queuedAt time.Time) any
 }

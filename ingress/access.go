@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -117,7 +118,12 @@ func (a *access) checkToken(r *http.Request, tenant messages.Tenant) error {
 	token := bearer(r)
 	sum := sha256.Sum256([]byte(token))
 	account, err := a.accounts.Account(r.Context(), tenant)
-	hashes := account.Tokens
+	var hashes [][32]byte
+	for _, c := range account.Credentials {
+		if c.Kind == store.BearerToken && c.ValidAt(time.Now()) {
+			hashes = append(hashes, c.SHA256)
+		}
+	}
 	switch {
 	case errors.Is(err, store.ErrUnknownAccount), err == nil && len(hashes) == 0:
 		hashes = a.decoy

@@ -17,7 +17,7 @@ import (
 func (w *world) account(tenant messages.Tenant, tokens ...string) {
 	a := store.Account{Tenant: tenant}
 	for _, token := range tokens {
-		a.Tokens = append(a.Tokens, sha256.Sum256([]byte(token)))
+		a.Credentials = append(a.Credentials, store.Credential{Kind: store.BearerToken, SHA256: sha256.Sum256([]byte(token))})
 	}
 	w.store.accounts[tenant] = a
 }

@@ -121,7 +121,7 @@ func (e *endpoint) receive(q *request, decode func(channels.Request) (channels.R
 	if err != nil {
 		return err
 	}
-	if got.Ignored {
+	if got.Ignored != "" {
 		e.metrics.ignored.WithLabelValues(e.prefix + ":identifier").Inc()
 	}
 	confirmed, err := e.bus.publish(q.r.Context(), got.Events, traceParent(q.r))

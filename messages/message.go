@@ -6,27 +6,50 @@ import (
 	"time"
 )
 
-// The types of a message. A channel may hand on others; they are kept as they are.
+// The types of a message. A channel may hand on others, such as "rich_message"; they are kept as they are.
 const (
-	MessageText = "text"
-	MessageFile = "file"
+	MessageText     = "text"
+	MessageFile     = "file"
+	MessagePostback = "postback"
 )
 
 // Message is one entry of a conversation. Text is nil where the type has none. CreatedAt is RFC 3339 as the provider
 // sent it, so that history gives back the very same string.
 type Message struct {
-	ID        string  `json:"id"`
-	Type      string  `json:"type"`
-	Text      *string `json:"text,omitzero"`
-	File      *File   `json:"file,omitzero"`
-	Author    Author  `json:"author"`
-	CreatedAt string  `json:"created_at"`
+	ID      string   `json:"id"`
+	Type    string   `json:"type"`
+	Text    *string  `json:"text,omitzero"`
+	File    *File    `json:"file,omitzero"`    // an upload of ours
+	Content *Content `json:"content,omitzero"` // what the type has beside its text
+	Author  Author   `json:"author"`
+	// AuthorGuessed says that the type of the author was told from the shape of the id alone. What the chat's people say,
+	// now or later, goes before it.
+	AuthorGuessed bool `json:"author_guessed,omitzero"`
+	// Internal marks a note among agents: it is never for the visitor's side.
+	Internal  bool   `json:"internal,omitzero"`
+	CreatedAt string `json:"created_at"`
 }
+
+// The types of an author. A channel may hand on others; they are kept as they are.
+const (
+	AuthorVisitor = "visitor"
+	AuthorAgent   = "agent"
+	AuthorBot     = "bot"
+	AuthorSystem  = "system" // wrote by itself; has no id
+)
 
 // Author wrote a message. Type is a word such as "visitor" or "agent".
 type Author struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
+}
+
+// Person takes part in a conversation. Type is an author's. Name and e-mail are personal data: they never reach a log.
+type Person struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`
+	Name  string `json:"name,omitzero"`
+	Email string `json:"email,omitzero"`
 }
 
 // Visitor is what the provider says about the person who writes. It is personal data: it never reaches a log.

@@ -8,10 +8,16 @@ type Type string
 
 // The event types. "livechat" is the domain, live chat; the channel that an event came through is in its data.
 const (
-	TypeMessageReceived   Type = "livechat.message.received.v1"
-	TypeDeliveryUpdated   Type = "livechat.delivery.updated.v1"
-	TypeMediaUploaded     Type = "livechat.media.uploaded.v1"
-	TypeDispatchRequested Type = "livechat.dispatch.requested.v1"
+	TypeMessageReceived     Type = "livechat.message.received.v1"
+	TypeMessageUpdated      Type = "livechat.message.updated.v1"
+	TypeMessageDeleted      Type = "livechat.message.deleted.v1"
+	TypeMessagesSeen        Type = "livechat.messages.seen.v1"
+	TypeConversationUpdated Type = "livechat.conversation.updated.v1"
+	TypeAccountUpdated      Type = "livechat.account.updated.v1"
+	TypeUnknownReceived     Type = "livechat.unknown.v1"
+	TypeDeliveryUpdated     Type = "livechat.delivery.updated.v1"
+	TypeMediaUploaded       Type = "livechat.media.uploaded.v1"
+	TypeDispatchRequested   Type = "livechat.dispatch.requested.v1"
 )
 
 // Topic is the name that publishers use for events of the type. It has no dots, because AWS refuses them.

@@ -166,7 +166,7 @@ func ignore(body []byte, key, event string, err error) (channels.Received, bool)
 		return channels.Received{}, false
 	}
 	return channels.Received{
-		Ignored: true,
+		Ignored: "unknown",
 		Reply:   func(time.Time) any { return &ignoredReply{"ignored"} },
 	}, true
 }

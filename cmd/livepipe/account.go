@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -50,7 +51,10 @@ func (c *accountAddCmd) Run(ctx context.Context, std streams) error {
 	}
 	return c.withStore(ctx, func(db openStore) error {
 		token := newToken()
-		if err := db.AddAccount(ctx, tenant, sha256.Sum256([]byte(token)), time.Now()); err != nil {
+		account := store.Account{Tenant: tenant, CreatedAt: time.Now(), Credentials: []store.Credential{{
+			ID: newCredentialID(), Kind: store.BearerToken, Name: "default", SHA256: sha256.Sum256([]byte(token)), AddedAt: time.Now(),
+		}}}
+		if err := db.SaveAccount(ctx, account); err != nil {
 			return fmt.Errorf("add account: %w", err)
 		}
 		fmt.Fprintln(std.out, token)
@@ -64,6 +68,13 @@ func newToken() string {
 	var b [20]byte
 	rand.Read(b[:])
 	return "lp_" + strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))
+}
+
+// newCredentialID makes the id of a credential: 80 random bits name it within its account.
+func newCredentialID() string {
+	var b [10]byte
+	rand.Read(b[:])
+	return "cred_" + hex.EncodeToString(b[:])
 }
 
 type accountListCmd struct {
@@ -80,7 +91,7 @@ func (c *accountListCmd) Run(ctx context.Context, std streams) error {
 		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ORG\tLIVECHAT\tTOKENS\tSINCE")
 		for _, a := range accounts {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", a.Org, a.LiveChat, len(a.Tokens), a.CreatedAt.UTC().Format(time.RFC3339))
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", a.Org, a.LiveChat, len(a.Credentials), a.CreatedAt.UTC().Format(time.RFC3339))
 		}
 		return table.Flush()
 	})

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/livepipe/livepipe/internal/app"
 	"github.com/livepipe/livepipe/internal/blobs"
@@ -27,8 +26,9 @@ type storeConfig struct {
 // openStore is an open database, whichever it is.
 type openStore interface {
 	app.Store
-	AddAccount(ctx context.Context, of messages.Tenant, tokenSHA256 [32]byte, at time.Time) error
+	SaveAccount(ctx context.Context, a store.Account) error
 	RemoveAccount(ctx context.Context, of messages.Tenant) error
+	RemoveCredential(ctx context.Context, of messages.Tenant, id string) error
 	Accounts(ctx context.Context) ([]store.Account, error)
 	Close() error
 }

@@ -26,10 +26,13 @@ type S interface {
 	Dispatched(ctx context.Context, eventID string) (bool, error)
 	MarkDispatched(ctx context.Context, eventID, destination string, at time.Time) error
 
-	AddAccount(ctx context.Context, of messages.Tenant, tokenSHA256 [32]byte, at time.Time) error
+	SaveAccount(ctx context.Context, a store.Account) error
 	RemoveAccount(ctx context.Context, of messages.Tenant) error
+	RemoveCredential(ctx context.Context, of messages.Tenant, id string) error
+	LearnOrganization(ctx context.Context, of messages.Tenant, organizationID string) (holds string, err error)
 	Account(ctx context.Context, of messages.Tenant) (store.Account, error)
 	Accounts(ctx context.Context) ([]store.Account, error)
+	AccountsOf(ctx context.Context, organizationID string) ([]store.Account, error)
 	AnyAccountEver(ctx context.Context) (bool, error)
 
 	Health(ctx context.Context) error

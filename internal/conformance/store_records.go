@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"crypto/sha256"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -89,67 +88,4 @@ func dispatchOnce(t *testing.T, s S) {
 		expect("evt_1", true)
 		expect("evt_2", false)
 	}
-}
-
-func accounts(t *testing.T, s S) {
-	one, two := messages.Tenant{Org: "org1", LiveChat: "lc1"}, messages.Tenant{Org: "org1", LiveChat: "lc2"}
-	at := time.Date(2024, time.January, 15, 10, 30, 0, 123456000, time.UTC)
-	sum := func(s string) [32]byte { return sha256.Sum256([]byte(s)) }
-	for _, add := range []struct {
-		of    messages.Tenant
-		token string
-		at    time.Time
-	}{{two, "c", at}, {one, "a", at}, {one, "b", at.Add(time.Second)}, {one, "a", at.Add(time.Hour)}} {
-		if err := s.AddAccount(t.Context(), add.of, sum(add.token), add.at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := []store.Account{
-		{Tenant: one, CreatedAt: at, Tokens: [][32]byte{sum("a"), sum("b")}},
-		{Tenant: two, CreatedAt: at, Tokens: [][32]byte{sum("c")}},
-	}
-	all, err := s.Accounts(t.Context())
-	if diff := cmp.Diff(want, all); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-	got, err := s.Account(t.Context(), one)
-	if diff := cmp.Diff(want[0], got); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-	if err := s.RemoveAccount(t.Context(), one); err != nil {
-		t.Fatal(err)
-	}
-	_, gone := s.Account(t.Context(), one)
-	for _, err := range []error{gone, s.RemoveAccount(t.Context(), one)} {
-		if !errors.Is(err, store.ErrUnknownAccount) || messages.IsUnavailable(err) {
-			t.Errorf("after removal: %v, want ErrUnknownAccount", err)
-		}
-	}
-	if all, err := s.Accounts(t.Context()); len(all) != 1 || err != nil {
-		t.Errorf("Accounts = %v, %v, want one", all, err)
-	}
-	if err := s.AddAccount(t.Context(), one, sum("d"), at); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := s.Account(t.Context(), one); err != nil || len(got.Tokens) != 1 {
-		t.Errorf("a new account has %d tokens (%v), want only its own", len(got.Tokens), err)
-	}
-}
-
-func accountEver(t *testing.T, s S) {
-	expect := func(want bool) {
-		t.Helper()
-		if got, err := s.AnyAccountEver(t.Context()); got != want || err != nil {
-			t.Errorf("AnyAccountEver = %v, %v, want %v", got, err, want)
-		}
-	}
-	expect(false)
-	if err := s.AddAccount(t.Context(), chat1.Tenant, [32]byte{1}, time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	expect(true)
-	if err := s.RemoveAccount(t.Context(), chat1.Tenant); err != nil {
-		t.Fatal(err)
-	}
-	expect(true)
 }

@@ -46,7 +46,7 @@ func stringsComeBack(t *testing.T, s S) {
 		if err := s.MarkDispatched(t.Context(), x, x, time.Now()); err != nil {
 			t.Error(err)
 		}
-		if err := s.AddAccount(t.Context(), e.Tenant, [32]byte{byte(i)}, time.Unix(int64(i), 0)); err != nil {
+		if err := s.SaveAccount(t.Context(), account(e.Tenant, x, time.Unix(int64(i), 0))); err != nil {
 			t.Error(err)
 		}
 		defer holdStrings(t, s, e, media, cause) // when all are there
@@ -78,7 +78,7 @@ func holdStrings(t *testing.T, s S, e messages.MessageReceived, media store.Medi
 	if done, err := s.Dispatched(t.Context(), x); !done || err != nil {
 		t.Errorf("Dispatched(%q) = %v, %v", x, done, err)
 	}
-	if a, err := s.Account(t.Context(), e.Tenant); a.Tenant != e.Tenant || len(a.Tokens) != 1 || err != nil {
+	if a, err := s.Account(t.Context(), e.Tenant); a.Tenant != e.Tenant || len(a.Credentials) != 1 || err != nil {
 		t.Errorf("Account(%q) = %+v, %v", x, a, err)
 	}
 }

@@ -205,10 +205,10 @@ func TestEveryQueryMode(t *testing.T) {
 			if err != nil || receipt.At[messages.Sent] != report.At[messages.Sent] || *receipt.Error != *report.Error {
 				t.Errorf("Receipt = %+v, %v", receipt, err)
 			}
-			if err := s.AddAccount(t.Context(), chat1.Tenant, [32]byte{byte(i)}, time.Now()); err != nil {
+			if err := s.SaveAccount(t.Context(), tokenAccount(i)); err != nil {
 				t.Error(err)
 			}
-			if all, err := s.Accounts(t.Context()); err != nil || len(all) != 1 || len(all[0].Tokens) != i+1 {
+			if all, err := s.Accounts(t.Context()); err != nil || len(all) != 1 || len(all[0].Credentials) != i+1 {
 				t.Errorf("Accounts = %v, %v", all, err)
 			}
 			if err := s.MarkDispatched(t.Context(), "evt_"+mode, "crm", time.Now()); err != nil {
@@ -223,4 +223,10 @@ func TestEveryQueryMode(t *testing.T) {
 			}
 		})
 	}
+}
+
+func tokenAccount(i int) store.Account {
+	return store.Account{Tenant: chat1.Tenant, CreatedAt: time.Now(), Credentials: []store.Credential{{
+		ID: fmt.Sprint("cred_", i), Kind: store.BearerToken, SHA256: [32]byte{byte(i)}, AddedAt: time.Now(),
+	}}}
 }

@@ -21,6 +21,8 @@ var (
 	ErrUnknownVisitor = errors.New("unknown visitor")
 	// ErrUnknownAccount says that the tenant has no account.
 	ErrUnknownAccount = errors.New("unknown account")
+	// ErrUnknownCredential says that the account has no such credential.
+	ErrUnknownCredential = errors.New("unknown credential")
 )
 
 // The errors of opening a store about its schema.
@@ -31,11 +33,21 @@ var (
 	ErrSchemaNew = errors.New("the store's schema is newer than this livepipe: run a newer one")
 )
 
-// Entry is one message of a chat's history with what is known about it by now.
+// Entry is one message of a chat's history with what is known about it by now: its newest content, and the type of its
+// author as the chat's people tell it.
 type Entry struct {
 	messages.Message
-	Status messages.Status // highest delivery status reported; empty when none was
-	Media  *Media          // for an upload: its state, nil until the media worker has decided
+	Status    messages.Status // highest delivery status reported, or read once somebody else has seen it; empty: none was
+	Media     *Media          // for an upload: its state, nil until the media worker has decided
+	EditedAt  string          // RFC 3339; empty: never
+	DeletedAt string          // RFC 3339; then there is no text, file or content any more
+}
+
+// Conversation is what is known about a chat beside its messages. People are ordered by id; each once, with what was
+// told last. Changes are in the order of their arrival.
+type Conversation struct {
+	People  []messages.Person
+	Changes []messages.ConversationUpdated // without Channel, User and People
 }
 
 // Query asks for the newest Limit messages with From <= created_at <= To (a zero time is an open end) that stand before
@@ -91,11 +103,4 @@ type Media struct {
 	ETag         string // SHA-256 of the released bytes, lower-case hexadecimal
 	HasThumbnail bool
 	DecidedAt    time.Time
-}
-
-// Account is a tenant that may call. Token hashes are SHA-256 sums; no token is ever stored.
-type Account struct {
-	messages.Tenant
-	CreatedAt time.Time
-	Tokens    [][32]byte
 }
