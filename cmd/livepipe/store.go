@@ -12,6 +12,7 @@ import (
 	"github.com/livepipe/livepipe/internal/app"
 	"github.com/livepipe/livepipe/internal/blobs"
 	"github.com/livepipe/livepipe/internal/postgres"
+	"github.com/livepipe/livepipe/internal/secrets"
 	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -21,6 +22,8 @@ import (
 type storeConfig struct {
 	Store string `env:"LIVEPIPE_STORE" help:"Database: sqlite:PATH (default: sqlite:DATA/livepipe.db) or postgres://USER:PASSWORD@HOST/DATABASE."`
 	Blobs string `env:"LIVEPIPE_BLOBS" help:"Uploaded files: file:///DIRECTORY (default: DATA/blobs) or s3://BUCKET."`
+
+	SecretKeyFile string `name:"sealing-key-file" env:"LIVEPIPE_SECRET_KEY_FILE" help:"Key that seals LiveChat's secret_keys and signing secrets in the database (default: DATA/secret.key). Made on first use, mode 0600. Processes that share a database need the same one."`
 }
 
 // openStore is an open database, whichever it is.
@@ -61,6 +64,17 @@ func (c processConfig) openStore(ctx context.Context) (openStore, error) {
 	}
 	return sqlite.Open(ctx, path, sqlite.Options{})
 }
+
+// secretKeyPath is the file of the key that seals secrets.
+func (c processConfig) secretKeyPath() string {
+	if c.SecretKeyFile != "" {
+		return c.SecretKeyFile
+	}
+	return c.dataPath("secret.key")
+}
+
+// secretKey reads the key that seals secrets, and makes it when there is none.
+func (c processConfig) secretKey() (*secrets.Key, error) { return secrets.Load(c.secretKeyPath()) }
 
 // withStore is for commands that end by themselves.
 func (c processConfig) withStore(ctx context.Context, use func(openStore) error) (err error) {

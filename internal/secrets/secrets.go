@@ -6,13 +6,8 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -32,61 +27,13 @@ type Key struct {
 // keyIDSize is enough to tell a wrong key from a damaged secret; it says nothing about the key.
 const keyIDSize = 8
 
-// Load reads the key from a file, and makes one of 256 random bits, readable by its owner only, when there is none.
-func Load(path string) (*Key, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := create(path); err != nil {
-			return nil, fmt.Errorf("make secret key (LIVEPIPE_SECRET_KEY_FILE): %w", err)
-		}
-		text, err = os.ReadFile(path) // of whoever was first
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read secret key (LIVEPIPE_SECRET_KEY_FILE): %w", err)
-	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != chacha20poly1305.KeySize {
-		return nil, fmt.Errorf("read secret key (LIVEPIPE_SECRET_KEY_FILE): %s must hold the base64 of 32 random bytes", path)
-	}
+func newKey(key []byte) (*Key, error) {
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {
-		return nil, fmt.Errorf("read secret key (LIVEPIPE_SECRET_KEY_FILE): %w", err)
+		return nil, fmt.Errorf("read secret key: %w", err)
 	}
 	sum := sha256.Sum256(append([]byte("livepipe secret key id\n"), key...))
 	return &Key{aead: aead, id: [keyIDSize]byte(sum[:])}, nil
-}
-
-// create writes a new key whole or not at all: a link is made only when there is no such name, so that of two processes
-// that start together one makes the key and both read it.
-func create(path string) (err error) {
-	key := make([]byte, chacha20poly1305.KeySize)
-	rand.Read(key) // never fails: crypto/rand ends the process instead
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	temporary, err := os.CreateTemp(dir, ".secret-key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(temporary.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync() // the new name must survive a power cut as its content does
 }
 
 // Seal makes a secret unreadable. It can be opened as the same credential of the same tenant only: whoever can write to
