@@ -34,7 +34,9 @@ func newLatencyProxy(b *testing.B, endpoint string) *latencyProxy {
 	}
 	p := &latencyProxy{calls: map[string]int{}}
 	forward := httputil.NewSingleHostReverseProxy(target)
-	forward.Transport = &http.Transport{MaxIdleConnsPerHost: 512}
+	transport := &http.Transport{MaxIdleConnsPerHost: 512}
+	b.Cleanup(transport.CloseIdleConnections)
+	forward.Transport = transport
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {

@@ -105,10 +105,12 @@ func BenchmarkAgainstStock(b *testing.B) {
 }
 
 // awsThrough talks to the proxy, without what makes the SDK lose replies.
-func awsThrough(p *latencyProxy) aws.Config {
+func awsThrough(b *testing.B, p *latencyProxy) aws.Config {
+	transport := &http.Transport{MaxIdleConnsPerHost: 512}
+	b.Cleanup(transport.CloseIdleConnections)
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: &p.url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		HTTPClient: &http.Client{Transport: amazon.Replayable{Base: &http.Transport{MaxIdleConnsPerHost: 512}}},
+		HTTPClient: &http.Client{Transport: amazon.Replayable{Base: transport}},
 	}
 }
 
@@ -117,7 +119,7 @@ func provision(b *testing.B, endpoint string) (*latencyProxy, amazon.Config) {
 	b.Helper()
 	p := newLatencyProxy(b, endpoint)
 	config := amazon.Config{
-		AWS: awsThrough(p), Prefix: "b" + strings.ToLower(rand.Text()[:10]), PollWait: time.Second, Logger: slog.New(slog.DiscardHandler),
+		AWS: awsThrough(b, p), Prefix: "b" + strings.ToLower(rand.Text()[:10]), PollWait: time.Second, Logger: slog.New(slog.DiscardHandler),
 		Queues: []amazon.Queue{{Name: "work", Topics: []string{"events"}}},
 	}
 	if _, err := amazon.Provision(b.Context(), config, amazon.ProvisionOptions{}); err != nil {
