@@ -12,14 +12,15 @@ const name = "livechat"
 // Channel is LiveChat.
 func Channel() channels.Channel {
 	return channels.Channel{
-		Name:     name,
-		Identify: ParseIdentifier,
+		Name:        name,
+		Identify:    ParseIdentifier,
+		Credentials: credentials,
 		Endpoints: []channels.Endpoint{
 			{Path: "/webhooks/livechat/:identifier", Actions: map[string]channels.Action{
-				"": {Service: channels.Receive, Decode: decodeWebhook},
+				"": {Service: channels.Receive, Decode: sniffed(answerWebhook, decodeWebhook)},
 			}},
 			{Path: "/livechat/:identifier", Actions: map[string]channels.Action{
-				"":                {Service: channels.Receive, Decode: decodeMessage},
+				"":                {Service: channels.Receive, Decode: sniffed(answerMessage, decodeMessage)},
 				"delivery_status": {Service: channels.Receive, Decode: decodeDelivery},
 				"fetch_messages":  {Service: channels.FetchMessages},
 				"upload_media":    {Service: channels.UploadMedia},

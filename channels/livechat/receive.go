@@ -34,7 +34,7 @@ type webhookBody struct {
 // webhookReply answers a webhook.
 type webhookReply struct {
 	Status    string `json:"status"`
-	MessageID string `json:"messageId"`
+	MessageID string `json:"messageId,omitzero"` // absent when the body is not about one message
 }
 
 // ignoredReply answers an event that we have no word for.
@@ -42,10 +42,19 @@ type ignoredReply struct {
 	Status string `json:"status"`
 }
 
+// answer makes the reply of a path. The id is empty when the body is not about one message.
+type answer func(messageID string, queuedAt time.Time) any
+
+func answerWebhook(id string, _ time.Time) any { return &webhookReply{"received", id} }
+
+func answerMessage(id string, queuedAt time.Time) any {
+	return &messageReply{"processed", id, queuedAt.UTC().Format(milliseconds)}
+}
+
 func decodeWebhook(r channels.Request) (channels.Received, error) {
 	var body webhookBody
 	err := channels.DecodeStrict(r.Body, &body)
-	if unknown, ok := ignore(r.Body, "event_type", body.EventType, err); ok {
+	if unknown, ok := ignore(r, "event_type", body.EventType, err); ok {
 		return unknown, nil
 	}
 	if err != nil {
@@ -66,7 +75,7 @@ func decodeWebhook(r channels.Request) (channels.Received, error) {
 	id := event.Message.ID
 	return channels.Received{
 		Events: []messages.Event{event},
-		Reply:  func(time.Time) any { return &webhookReply{"received", id} },
+		Reply:  func(queuedAt time.Time) any { return answerWebhook(id, queuedAt) },
 	}, nil
 }
 
@@ -103,7 +112,7 @@ type messageBody struct {
 // messageReply answers a message.
 type messageReply struct {
 	Status    string `json:"status"`
-	MessageID string `json:"messageId"`
+	MessageID string `json:"messageId,omitzero"`
 	QueuedAt  string `json:"queuedAt"`
 }
 
@@ -113,7 +122,7 @@ const milliseconds = "2006-01-02T15:04:05.000Z"
 func decodeMessage(r channels.Request) (channels.Received, error) {
 	var body messageBody
 	err := channels.DecodeStrict(r.Body, &body)
-	if unknown, ok := ignore(r.Body, "event", body.Event, err); ok {
+	if unknown, ok := ignore(r, "event", body.Event, err); ok {
 		return unknown, nil
 	}
 	if err != nil {
@@ -132,9 +141,7 @@ func decodeMessage(r channels.Request) (channels.Received, error) {
 	id := m.ID
 	return channels.Received{
 		Events: []messages.Event{event},
-		Reply: func(queuedAt time.Time) any {
-			return &messageReply{"processed", id, queuedAt.UTC().Format(milliseconds)}
-		},
+		Reply:  func(queuedAt time.Time) any { return answerMessage(id, queuedAt) },
 	}, nil
 }
 
@@ -158,17 +165,14 @@ func (b *messageBody) check() error {
 
 // ignore answers an event whose word we do not know, whatever the shape of the rest: a 4xx would make LiveChat send it
 // again. Only a body that is not JSON stays an error.
-func ignore(body []byte, key, event string, err error) (channels.Received, bool) {
+func ignore(r channels.Request, key, event string, err error) (channels.Received, bool) {
 	if err != nil {
-		event = wordOf(body, key)
+		event = wordOf(r.Body, key)
 	}
 	if event == "" || known(event) {
 		return channels.Received{}, false
 	}
-	return channels.Received{
-		Ignored: "unknown",
-		Reply:   func(time.Time) any { return &ignoredReply{"ignored"} },
-	}, true
+	return ignored(ignoredEvent, unknown(r, event, r.Body), nil), true
 }
 
 // wordOf looks for the word again after a failure, because the decoder may have stopped before it, at a field that has
