@@ -28,37 +28,6 @@ type historyBody struct {
 	To   *string `json:"to_timestamp"`
 }
 
-// historyReply answers a fetch. The order of the fields is the contract's.
-type historyReply struct {
-	ChatID     string           `json:"chat_id"`
-	Messages   []historyMessage `json:"messages"`
-	Total      int64            `json:"total"`
-	HasMore    bool             `json:"hasMore"`
-	NextCursor string           `json:"next_cursor,omitzero"`
-}
-
-// historyMessage is one entry of a chat. What the contract does not name stands last and only where there is something
-// to tell.
-type historyMessage struct {
-	ID             string          `json:"id"`
-	Type           string          `json:"type"`
-	Text           *string         `json:"text,omitzero"`
-	Author         messages.Author `json:"author"`
-	CreatedAt      string          `json:"created_at"`
-	DeliveryStatus messages.Status `json:"delivery_status,omitzero"`
-	File           *historyFile    `json:"file,omitzero"`
-}
-
-// historyFile is the file of a "file" message.
-type historyFile struct {
-	ID           string `json:"id"`
-	URL          string `json:"url"`
-	Filename     string `json:"filename"`
-	ContentType  string `json:"content_type"`
-	Size         int64  `json:"size"`
-	ThumbnailURL string `json:"thumbnail_url,omitzero"`
-}
-
 // fetch answers one page of a chat's history.
 func (e *endpoint) fetch(q *request) error {
 	query, err := historyQuery(q)
@@ -75,10 +44,7 @@ func (e *endpoint) fetch(q *request) error {
 		Total:    page.Total, HasMore: !page.Next.IsZero(), NextCursor: cursorText(page.Next),
 	}
 	for i, entry := range page.Entries {
-		reply.Messages[i] = historyMessage{
-			ID: entry.ID, Type: entry.Type, Text: entry.Text, Author: entry.Author, CreatedAt: entry.CreatedAt,
-			DeliveryStatus: entry.Status, File: e.historyFile(entry),
-		}
+		reply.Messages[i] = e.historyMessage(entry)
 	}
 	writeJSON(q.w, http.StatusOK, jsonType, &reply)
 	return nil
@@ -95,24 +61,6 @@ func (e *endpoint) page(ctx context.Context, query store.Query) (store.Page, err
 		return store.Page{}, err
 	}
 	return e.history.Page(ctx, query)
-}
-
-// historyFile describes what a reader can get: the cleaned file once there is one, until then what was received.
-func (e *endpoint) historyFile(entry store.Entry) *historyFile {
-	if entry.File == nil {
-		return nil
-	}
-	file, thumbnail := *entry.File, ""
-	if m := entry.Media; m != nil && m.State == store.MediaReleased {
-		file = m.File
-		if m.HasThumbnail {
-			thumbnail = e.config.MediaURL + "/" + file.ID + thumbnailSuffix
-		}
-	}
-	return &historyFile{
-		ID: file.ID, URL: e.mediaURL(file), Filename: file.Name, ContentType: file.ContentType, Size: file.Size,
-		ThumbnailURL: thumbnail,
-	}
 }
 
 // historyQuery reads what is asked for.

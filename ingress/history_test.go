@@ -130,6 +130,86 @@ func TestFetchShowsStatusAndFileOnceThereIsOne(t *testing.T) {
 	}
 }
 
+// TestFetchTellsWhatATypeNeeds holds the fields that stand beside the contract's, their order, and that each is told only
+// where there is something.
+func TestFetchTellsWhatATypeNeeds(t *testing.T) {
+	text, toggled := "words", true
+	message := func(change func(*messages.Message)) store.Entry {
+		m := messages.Message{ID: "m", Type: "t", Author: messages.Author{ID: "v", Type: "visitor"}, CreatedAt: "2024-01-15T10:30:00Z"}
+		change(&m)
+		return store.Entry{Message: m}
+	}
+	content := func(c messages.Content) store.Entry { return message(func(m *messages.Message) { m.Content = &c }) }
+	everything := message(func(m *messages.Message) {
+		m.Text, m.Internal, m.File = &text, true, &messages.File{ID: "media_aaaaaaaaaaaaaaaaaaaaaaaaaa", Name: "a.png", Size: 9}
+		m.Content = &messages.Content{
+			File: &messages.Attachment{URL: "https://a.example"}, Fields: []messages.Field{{ID: "f"}}, Postback: &messages.Postback{ID: "p"},
+			Elements: []messages.Element{{Title: "e"}}, Details: "{}", Custom: []byte("{}"), TextVars: []byte("{}"),
+		}
+	})
+	everything.Status, everything.EditedAt, everything.DeletedAt = messages.Read, "2024-01-15T11:00:00Z", "2024-01-15T12:00:00Z"
+	edited := message(func(m *messages.Message) { m.Text = &text })
+	edited.Status, edited.EditedAt = messages.Read, "2024-01-15T11:00:00Z"
+	const head = `{"id":"m","type":"t","author":{"id":"v","type":"visitor"},"created_at":"2024-01-15T10:30:00Z"`
+	const worded = `{"id":"m","type":"t","text":"words","author":{"id":"v","type":"visitor"},"created_at":"2024-01-15T10:30:00Z"`
+	tests := map[string]struct {
+		entry store.Entry
+		want  string
+	}{
+		"a picture that stands with LiveChat": {
+			content(messages.Content{File: &messages.Attachment{
+				URL: "https://files.example/a.png", Filename: "a.png", ContentType: "image/png", Size: 9, ThumbnailURL: "https://files.example/1x",
+				Thumbnail2xURL: "https://files.example/2x", Width: 3, Height: 4, AlternativeText: "a cat",
+			}}),
+			head + `,"file":{"url":"https://files.example/a.png","filename":"a.png","content_type":"image/png","size":9,` +
+				`"thumbnail_url":"https://files.example/1x","thumbnail2x_url":"https://files.example/2x","width":3,"height":4,"alternative_text":"a cat"}}`,
+		},
+		"a file of which little is told": {
+			content(messages.Content{File: &messages.Attachment{URL: "https://files.example/a.txt", Filename: "a.txt", ContentType: "text/plain"}}),
+			head + `,"file":{"url":"https://files.example/a.txt","filename":"a.txt","content_type":"text/plain"}}`,
+		},
+		"a filled form": {
+			content(messages.Content{FormID: "f1", FormType: "prechat", Fields: []messages.Field{
+				{Type: "name", ID: "a", Label: "Name", Answer: []byte(`"Ada"`)}, {Type: "checkbox", ID: "b", Answers: []byte(`[{"id":"1","label":"yes"}]`)},
+			}}),
+			head + `,"fields":[{"type":"name","id":"a","label":"Name","answer":"Ada"},{"type":"checkbox","id":"b","answers":[{"id":"1","label":"yes"}]}],` +
+				`"form_id":"f1","form_type":"prechat"}`,
+		},
+		"a rich message": {
+			content(messages.Content{TemplateID: "cards", Elements: []messages.Element{{Title: "one", Buttons: []byte(`[{"text":"go"}]`)}}}),
+			head + `,"template_id":"cards","elements":[{"title":"one","buttons":[{"text":"go"}]}]}`,
+		},
+		"a postback": {
+			content(messages.Content{Postback: &messages.Postback{ID: "p", MessageID: "m0", ThreadID: "t0", Toggled: &toggled, ButtonType: "message", ButtonValue: "go"}}),
+			head + `,"postback":{"id":"p","message_id":"m0","thread_id":"t0","toggled":true,"button_type":"message","button_value":"go"}}`,
+		},
+		"a system message": {
+			content(messages.Content{SystemType: "routing.assigned", TextVars: []byte(`{"agent":"Ada"}`)}),
+			head + `,"system_message_type":"routing.assigned","text_vars":{"agent":"Ada"}}`,
+		},
+		"an event of the system": {
+			content(messages.Content{Source: "s", Subtype: "u", Version: "1", Details: `{"a":1}`}),
+			head + `,"source":"s","subtype":"u","version":"1","details":"{\"a\":1}"}`,
+		},
+		"what an app has made up": {content(messages.Content{Custom: []byte(`{"a":[1]}`)}), head + `,"content":{"a":[1]}}`},
+		"a note among agents":     {message(func(m *messages.Message) { m.Text, m.Internal = &text, true }), worded + `,"internal":true}`},
+		"an edited message":       {edited, worded + `,"delivery_status":"read","edited_at":"2024-01-15T11:00:00Z"}`},
+		"a removed message keeps its place and nothing of what stood there": {
+			everything, head + `,"delivery_status":"read","internal":true,"deleted_at":"2024-01-15T12:00:00Z"}`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.store.chats[chat] = []store.Entry{test.entry}
+			want := `{"chat_id":"chat_abc123","messages":[` + test.want + `],"total":1,"hasMore":false}`
+			if diff := cmp.Diff(want, compact(t, w.post(fetchPath, "").body)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestReadYourWrites runs in virtual time: who has got a 200 reads the message, or is told to come back.
 func TestReadYourWrites(t *testing.T) {
 	// later makes the worker store what was published after a delay; a negative one means never.
