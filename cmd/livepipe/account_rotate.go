@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/livepipe/livepipe/internal/store"
+)
+
+type accountRotateCmd struct {
+	tenantFlags
+	Kind    string        `default:"token" enum:"token,secret,signing" help:"What to rotate: a bearer token, a secret_key of LiveChat, or a signing secret."`
+	Name    string        `default:"default" help:"Its name."`
+	Overlap time.Duration `default:"24h" help:"How long the old one still counts; 0: it ends at once."`
+	rotateFiles
+	processConfig
+}
+
+type rotateFiles struct {
+	SecretFile  string `name:"secret-key-file" placeholder:"FILE" help:"The new secret_key, read from FILE (- is the standard input). Needed with --kind=secret."`
+	WebhookID   string `name:"webhook-id" placeholder:"ID" help:"LiveChat's id of the new webhook: LiveChat changes a secret_key by registering the webhook anew."`
+	SigningFile string `placeholder:"FILE" help:"With --kind=signing: take the new secret from FILE (- is the standard input) instead of making one."`
+}
+
+// Help teaches.
+func (accountRotateCmd) Help() string {
+	return `Adds a new credential of the same kind and name. Every older one of that kind and name ends after --overlap, or when it
+would have ended anyway, whichever is sooner. Both count until then, so senders can change over without a refused call.
+After a leak use --overlap=0. Running processes follow within 30 seconds.
+
+  livepipe account rotate --org=org123 --livechat=lc-789
+  livepipe account rotate --org=org123 --livechat=lc-789 --kind=secret --secret-key-file=- --overlap=1h < new-secret.txt
+  livepipe account rotate --org=org123 --livechat=lc-789 --kind=signing --name=billing --overlap=0`
+}
+
+// Run replaces.
+func (c *accountRotateCmd) Run(ctx context.Context, std streams) error {
+	kind, err := c.check()
+	if err != nil {
+		return err
+	}
+	return c.withStore(ctx, func(db openStore) error {
+		account, err := c.account(ctx, db)
+		if err != nil {
+			return err
+		}
+		old := named(account, kind, c.Name, time.Now())
+		if len(old) == 0 {
+			return fmt.Errorf("the account has no %s named %q that counts (see livepipe account show)", word(kind), c.Name)
+		}
+		p, once, err := proofFlags{SecretFile: c.SecretFile, WebhookID: c.WebhookID, SigningFile: c.SigningFile}.obtain(kind, c.Name)
+		if err != nil {
+			return err
+		}
+		accounts, err := db.Accounts(ctx)
+		if err != nil {
+			return fmt.Errorf("list accounts: %w", err)
+		}
+		ends := retire(old, time.Now(), c.Overlap)
+		added, err := c.save(ctx, std, db, accounts, account, p, old...)
+		if err != nil {
+			return fmt.Errorf("rotate %s: %w", word(kind), err)
+		}
+		tell(std, added, once)
+		c.tellOld(std, old, ends)
+		return nil
+	})
+}
+
+func (c *accountRotateCmd) check() (store.CredentialKind, error) {
+	kind := store.CredentialKind(c.Kind)
+	switch {
+	case c.Overlap < 0:
+		return "", errors.New("--overlap must not be negative")
+	case kind == store.LiveChatKey && c.SecretFile == "":
+		return "", errors.New("--kind=secret needs --secret-key-file: LiveChat's secret_key is chosen where its webhook is registered")
+	case kind != store.LiveChatKey && (c.SecretFile != "" || c.WebhookID != ""):
+		return "", errors.New("--secret-key-file and --webhook-id belong to --kind=secret")
+	case kind != store.SigningSecret && c.SigningFile != "":
+		return "", errors.New("--signing-file belongs to --kind=signing")
+	}
+	return kind, nil
+}
+
+// retire sets when credentials that count now end: after the overlap, or earlier if they would have. It returns the
+// latest end.
+func retire(old []store.Credential, now time.Time, overlap time.Duration) (latest time.Time) {
+	for i := range old {
+		if old[i].RotatedAt.IsZero() {
+			old[i].RotatedAt = now
+		}
+		if end := now.Add(overlap); old[i].ValidAt(end) {
+			old[i].ExpiresAt = end
+		}
+		if old[i].ExpiresAt.After(latest) {
+			latest = old[i].ExpiresAt
+		}
+	}
+	return latest
+}
+
+func (c *accountRotateCmd) tellOld(std streams, old []store.Credential, ends time.Time) {
+	what := number(len(old), "old "+word(old[0].Kind))
+	if c.Overlap == 0 {
+		fmt.Fprintf(std.err, "%s named %q ended now; running processes follow within 30 seconds.\n", what, c.Name)
+		return
+	}
+	fmt.Fprintf(std.err, "%s named %q still counts until %s.\n", what, c.Name, when(ends))
+}
