@@ -20,6 +20,7 @@ type accountCmd struct {
 	Show   accountShowCmd   `cmd:"" help:"Show one account: its limits and its credentials, never a secret."`
 	Rotate accountRotateCmd `cmd:"" help:"Put a new credential in the place of an old one, which counts for a while longer."`
 	Remove accountRemoveCmd `cmd:"" help:"Remove one credential, or an account and all of its credentials."`
+	Import accountImportCmd `cmd:"" help:"Make or complete many accounts from a file of JSON."`
 }
 
 // tenantFlags name one account.

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+
+	"github.com/livepipe/livepipe/internal/store"
+)
+
+// check holds a record's values, and gathers its credentials.
+func (r *accountRecord) check(found *faults) {
+	fault := func(field, says string) { found.add(r.line, field, says) }
+	for _, part := range []struct{ field, value string }{{"org", r.Org}, {"livechat", r.LiveChat}} {
+		if !isIdentifierPart(part.value) {
+			fault(part.field, "must not be empty or hold a colon or a control character")
+		}
+	}
+	if r.OrganizationID != "" && !isOrganizationID(r.OrganizationID) {
+		fault("organization_id", errOrganizationID.Error())
+	}
+	for _, f := range r.Limits.check() {
+		fault("limits."+f.field, f.says)
+	}
+	for i, t := range r.Tokens {
+		r.checkToken(fmt.Sprintf("tokens[%d]", i), t, fault)
+	}
+	for i, s := range r.SecretKeys {
+		r.checkSecret(fmt.Sprintf("secret_keys[%d]", i), store.LiveChatKey, s, fault)
+	}
+	for i, s := range r.SigningSecrets {
+		r.checkSecret(fmt.Sprintf("signing_secrets[%d]", i), store.SigningSecret, s, fault)
+	}
+	for i, p := range r.proofs {
+		for _, before := range r.proofs[:i] {
+			switch sameName := p.name == before.name; {
+			case p.kind != before.kind:
+			case p.sha256 == before.sha256 && p.text == before.text && p.webhookID == before.webhookID:
+				fault(p.field, "is the same as "+before.field)
+			case sameName && p.kind != store.LiveChatKey:
+				fault(p.field+".name", "is the name of "+before.field+" too: a name finds one credential of a kind")
+			}
+		}
+	}
+}
+
+func (r *accountRecord) checkToken(field string, t recordToken, fault func(field, says string)) {
+	p := tokenProof(t.Name, t.Token)
+	switch {
+	case (t.Token == "") == (t.SHA256 == ""):
+		fault(field, "must have token or sha256, one of them")
+	case t.SHA256 != "" && !hashForm.MatchString(t.SHA256):
+		fault(field+".sha256", errHash.Error())
+	case t.SHA256 != "":
+		hex.Decode(p.sha256[:], []byte(t.SHA256)) //nolint:errcheck // its form has just been held
+	case !tokenForm.MatchString(t.Token):
+		fault(field+".token", errToken.Error())
+	}
+	r.keep(field, p, fault)
+}
+
+func (r *accountRecord) checkSecret(field string, kind store.CredentialKind, s recordSecret, fault func(field, says string)) {
+	p := proof{kind: kind, name: s.Name, webhookID: s.WebhookID, text: s.Secret}
+	if err := p.check(); err != nil {
+		fault(field+".secret", err.Error())
+	}
+	switch {
+	case kind != store.LiveChatKey && s.WebhookID != "":
+		fault(field+".webhook_id", "belongs to secret_keys")
+	case !webhookIDForm.MatchString(s.WebhookID):
+		fault(field+".webhook_id", errWebhookID.Error())
+	}
+	r.keep(field, p, fault)
+}
+
+func (r *accountRecord) keep(field string, p proof, fault func(field, says string)) {
+	if p.name == "" {
+		p.name = defaultName
+	}
+	if !credentialName.MatchString(p.name) {
+		fault(field+".name", errName.Error())
+	}
+	r.proofs = append(r.proofs, recordProof{proof: p, field: field})
+}
