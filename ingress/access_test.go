@@ -1,7 +1,6 @@
 package ingress_test
 
 import (
-	"crypto/sha256"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -9,18 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/livepipe/livepipe/ingress"
-	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
-
-// account lets the tokens of a tenant in.
-func (w *world) account(tenant messages.Tenant, tokens ...string) {
-	a := store.Account{Tenant: tenant}
-	for _, token := range tokens {
-		a.Credentials = append(a.Credentials, store.Credential{Kind: store.BearerToken, SHA256: sha256.Sum256([]byte(token))})
-	}
-	w.store.accounts[tenant] = a
-}
 
 func TestAccessMatrix(t *testing.T) {
 	tests := []struct {
@@ -102,7 +91,7 @@ func TestAnAccountClosesTheDoor(t *testing.T) {
 	wants(t, "before", w.post(livechatPath, messageBody("m1")), "200")
 	w.account(tenant, "token")
 	wants(t, "after", w.post(livechatPath, messageBody("m2")), "401 unauthorized")
-	delete(w.store.accounts, tenant)
+	w.remove(tenant)
 	wants(t, "removed", w.post(livechatPath, messageBody("m3")), "401 unauthorized")
 }
 

@@ -17,7 +17,7 @@ type Access string
 // The ways of access.
 const (
 	AccessAuto     Access = "auto"     // open on a loopback address until the first account was ever made
-	AccessAccounts Access = "accounts" // only tenants that have an account, with its token
+	AccessAccounts Access = "accounts" // only tenants that have an account, with one of its credentials
 	AccessOpen     Access = "open"     // everybody who reaches the address, except pages of foreign origins
 )
 
@@ -46,6 +46,8 @@ type Config struct {
 	AddressBurst int
 	// PublishTimeout is how long the broker may take to make the events of one request durable.
 	PublishTimeout time.Duration
+	// PublishUnknown publishes what the provider sends and livepipe has no word for, too.
+	PublishUnknown bool
 }
 
 // What bounds a connection.

@@ -3,6 +3,7 @@ package ingress
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -33,9 +34,11 @@ func newCORS(origins []string) *cors {
 
 func (c *cors) allows(origin string) bool { return c.all || c.origins[origin] != nil }
 
-// mark puts the headers of a real response, whatever its status: a page must be able to read a refusal too.
+// mark puts the headers of a real response, whatever its status: a page must be able to read a refusal too. It takes the
+// place of an earlier mark.
 func (c *cors) mark(h, request http.Header) {
 	h["Vary"] = varyOrigin
+	delete(h, "Access-Control-Allow-Origin")
 	switch origin := request.Get("Origin"); {
 	case origin == "":
 	case c.all:
@@ -46,16 +49,25 @@ func (c *cors) mark(h, request http.Header) {
 }
 
 // preflight answers 200 with exactly the spec's headers to an origin that may call, and 403 to one that may not: the
-// browser stops either way, and the developer reads why. It carries no credentials, so it says nothing about the
-// identifier. (Echo's own middleware answers 204.)
-func (s *Server) preflight(c echo.Context) (string, error) {
+// browser stops either way, and the developer reads why. It carries no credentials; the identifier says whose origins
+// count, and one that nobody has means the process's. (Echo's own middleware answers 204.)
+func (e *endpoint) preflight(c echo.Context) (string, error) {
 	w, r := c.Response(), c.Request()
 	h := w.Header()
-	s.cors.mark(h, r.Header)
-	if err := s.access.checkPublic(r); err != nil {
+	e.cors.mark(h, r.Header)
+	if err := e.limits.allow(r); err != nil {
 		return actionPreflight, err
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && !s.cors.allows(origin) {
+	open, err := e.access.admits(r)
+	if err != nil {
+		return actionPreflight, err
+	}
+	allowed := e.cors
+	if !open {
+		allowed = e.originsOf(r)
+	}
+	allowed.mark(h, r.Header)
+	if origin := r.Header.Get("Origin"); origin != "" && !allowed.allows(origin) {
 		return actionPreflight, refuse(codeForeignOrigin)
 	}
 	h["Access-Control-Allow-Methods"] = allowMethods
@@ -63,4 +75,19 @@ func (s *Server) preflight(c echo.Context) (string, error) {
 	h["Access-Control-Max-Age"] = maxAge
 	w.WriteHeader(http.StatusOK)
 	return actionPreflight, nil
+}
+
+// originsOf finds the origins that may call a path.
+func (e *endpoint) originsOf(r *http.Request) *cors {
+	if !e.identified {
+		return e.cors
+	}
+	identity, err := e.channel.Identify(strings.TrimPrefix(r.URL.Path, e.prefix))
+	if err != nil {
+		return e.cors
+	}
+	if a := e.guard.peek(r.Context(), accountKey{Tenant: identity.Tenant}); a != nil && a.cors != nil {
+		return a.cors
+	}
+	return e.cors
 }

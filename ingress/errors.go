@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -32,6 +34,7 @@ const (
 	codeMethod           = "method_not_allowed"
 	codeBodyTimeout      = "body_timeout"
 	codeKeyReused        = "idempotency_key_reused"
+	codeWebhookIDReused  = "webhook_id_reused"
 	codeMediaRejected    = "media_rejected"
 	codeTooLarge         = "payload_too_large"
 	codeContentType      = "unsupported_content_type"
@@ -72,6 +75,7 @@ var table = map[string]row{
 	codeMethod:                     {405, 0, "The method is not one of this path's; see the Allow header."},
 	codeBodyTimeout:                {408, 0, "The body took too long."},
 	codeKeyReused:                  {409, 0, "The Idempotency-Key was used for another file before."},
+	codeWebhookIDReused:            {409, 0, "The webhook-id was used for another body before."},
 	codeMediaRejected:              {410, 0, "The file was not safe to serve and is gone."},
 	codeTooLarge:                   {413, 0, "The body is larger than allowed."},
 	codeContentType:                {415, 0, "The Content-Type is not the one that this action takes."},
@@ -89,8 +93,9 @@ var table = map[string]row{
 type refusal struct {
 	code   string
 	field  string
-	detail string // empty: the table's
-	cause  error  // for the log of a 5xx; never told
+	detail string        // empty: the table's
+	retry  time.Duration // when to come again; 0: the table's
+	cause  error         // for the log of a 5xx; never told
 }
 
 // Error implements error.
@@ -170,6 +175,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, err error) int {
 			slog.String("code", refused.code), slog.String("request_id", p.RequestID), slog.Any("error", refused.cause))
 	}
 	h := w.Header()
+	if refused.retry > 0 {
+		means.retry = int(math.Ceil(refused.retry.Seconds()))
+	}
 	if means.retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(means.retry))
 	}

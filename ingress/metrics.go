@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/livepipe/livepipe/channels"
 )
 
 // The actions of a route in metrics and logs, beside the channel's own. They are a closed set whatever a caller sends.
@@ -23,6 +25,9 @@ type metrics struct {
 	publish     prometheus.Histogram
 	unpublished prometheus.Counter
 	ignored     *prometheus.CounterVec
+	repaired    *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	rotated     *prometheus.CounterVec
 }
 
 // seconds are the buckets of both histograms: from a healthy publish, under 1 ms, to LiveChat's patience of 10 s.
@@ -49,10 +54,22 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}),
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "ignored_events_total",
-			Help: "Events of a kind that livepipe has no word for: answered and published nowhere.",
-		}, []string{"route"}),
+			Help: "Requests that have no effect, by what they tell: answered and published nowhere.",
+		}, []string{"route", "kind"}),
+		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "repaired_bodies_total",
+			Help: "Bodies that were read although something in them is not right, by what that was.",
+		}, []string{"what"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "refused_credentials_total",
+			Help: "Requests refused for their credentials, by why.",
+		}, []string{"reason"}),
+		rotated: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: "rotated_credentials_used_total",
+			Help: "Requests let in by a credential that a newer one has replaced, by its kind.",
+		}, []string{"kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.publish, m.unpublished, m.ignored} {
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.publish, m.unpublished, m.ignored, m.repaired, m.refused, m.rotated} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -63,4 +80,16 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 func (m *metrics) answered(route, action string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, action, strconv.Itoa(status)).Inc()
 	m.duration.WithLabelValues(route, action).Observe(took.Seconds())
+}
+
+// told counts what a decoder says about a body. Its words are a closed set.
+func (m *metrics) told(route string, got channels.Received) {
+	if got.Ignored != "" {
+		m.ignored.WithLabelValues(route, got.Ignored).Inc()
+	}
+	for what, n := range got.Repaired {
+		if n > 0 {
+			m.repaired.WithLabelValues(what).Inc()
+		}
+	}
 }

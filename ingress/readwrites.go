@@ -36,7 +36,7 @@ type accepted struct {
 }
 
 type receipt struct {
-	messageID string
+	messageID string // empty: the chat itself is waited for
 	at        time.Time
 }
 
@@ -47,6 +47,13 @@ func newAccepted() (*accepted, error) {
 
 func (a *accepted) add(chat messages.Chat, messageID string, at time.Time) {
 	a.chats.Add(chat, receipt{messageID, at})
+}
+
+// addChat notes a chat that was opened, unless a message of it is noted already.
+func (a *accepted) addChat(chat messages.Chat, at time.Time) {
+	if _, ours := a.last(chat); !ours {
+		a.add(chat, "", at)
+	}
 }
 
 // last returns the message to wait for, if there is one.
@@ -78,6 +85,7 @@ func (s *Server) awaitChat(ctx context.Context, chat messages.Chat) error {
 	var chatKnown, messageKnown bool
 	err := poll(ctx, bound, func() (done bool, err error) {
 		chatKnown, messageKnown, err = s.history.Seen(ctx, chat, last.messageID)
+		messageKnown = messageKnown || chatKnown && ours && last.messageID == ""
 		return messageKnown || chatKnown && !ours, err
 	})
 	switch {

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,9 +17,11 @@ import (
 // endpoint is one path of a channel.
 type endpoint struct {
 	*Server
-	channel channels.Channel
-	prefix  string
-	actions map[string]action
+	channel    channels.Channel
+	path       string
+	prefix     string // of the path, before the identifier
+	identified bool   // the path has an identifier
+	actions    map[string]action
 }
 
 // action is a channel's action with its name in metrics.
@@ -33,10 +36,11 @@ type request struct {
 	r        *http.Request
 	query    url.Values
 	identity channels.Identity
-	body     []byte // empty for an upload, which is streamed
+	account  *account // nil where everybody may call
+	body     []byte   // empty for an upload, which is streamed
 }
 
-func newEndpoint(s *Server, channel channels.Channel, e channels.Endpoint, prefix string) *endpoint {
+func newEndpoint(s *Server, channel channels.Channel, e channels.Endpoint) (*endpoint, error) {
 	actions := make(map[string]action, len(e.Actions))
 	for word, a := range e.Actions {
 		name := word
@@ -45,7 +49,14 @@ func newEndpoint(s *Server, channel channels.Channel, e channels.Endpoint, prefi
 		}
 		actions[word] = action{a, name}
 	}
-	return &endpoint{Server: s, channel: channel, prefix: prefix, actions: actions}
+	prefix, identified := strings.CutSuffix(e.Path, ":identifier")
+	switch {
+	case !strings.HasPrefix(prefix, "/") || identified && !strings.HasSuffix(prefix, "/") || strings.ContainsAny(prefix, ":*"):
+		return nil, fmt.Errorf("route channel %s: path %s is neither fixed nor ends with /:identifier", channel.Name, e.Path)
+	case !identified && channel.Credentials == nil:
+		return nil, fmt.Errorf("route channel %s: path %s has no identifier and its bodies name no account", channel.Name, e.Path)
+	}
+	return &endpoint{Server: s, channel: channel, path: e.Path, prefix: prefix, identified: identified, actions: actions}, nil
 }
 
 // serve checks a request in the order of the contract, each check before the work that the next one costs: address,
@@ -72,7 +83,7 @@ func (e *endpoint) serve(c echo.Context) (string, error) {
 		defer release(body)
 		q.body = body.Bytes()
 	}
-	if err := e.admit(&q); err != nil {
+	if err := e.admit(&q, a.Service); err != nil {
 		return a.name, err
 	}
 	if wrong != nil {
@@ -82,20 +93,56 @@ func (e *endpoint) serve(c echo.Context) (string, error) {
 }
 
 // admit finds out whose request it is and whether it may be made.
-func (e *endpoint) admit(q *request) error {
-	identity, err := e.channel.Identify(strings.TrimPrefix(q.r.URL.Path, e.prefix))
+func (e *endpoint) admit(q *request, service channels.Service) error {
+	if e.identified {
+		identity, err := e.channel.Identify(strings.TrimPrefix(q.r.URL.Path, e.prefix))
+		if err != nil {
+			return err
+		}
+		q.identity = identity
+	}
+	open, err := e.access.admits(q.r)
 	if err != nil {
 		return err
 	}
-	q.identity = identity
-	if err := e.access.check(q.r, identity.Tenant); err != nil {
-		return err
+	if !open || !e.identified { // nobody but the credentials can say whose an unidentified request is
+		if err := e.authenticate(q, service); err != nil {
+			return err
+		}
 	}
 	if q.r.Method != http.MethodPost {
 		q.w.Header()["Allow"] = allowMethods
 		return refuse(codeMethod)
 	}
 	return nil
+}
+
+// authenticate finds the account that a request speaks for and holds it to the account's limits.
+func (e *endpoint) authenticate(q *request, service channels.Service) error {
+	c := e.claimOf(q, service)
+	a, err := e.guard.check(q.r.Context(), &c)
+	if err != nil {
+		return err
+	}
+	q.account, q.identity.Tenant = a, a.Tenant
+	if a.cors != nil {
+		a.cors.mark(q.w.Header(), q.r.Header)
+	}
+	if err := e.rates.allow(a); err != nil {
+		return err
+	}
+	if int64(len(q.body)) > lower(e.config.BodyLimit, a.Limits.BodyBytes) {
+		return refuse(codeTooLarge)
+	}
+	return nil
+}
+
+// uploadLimit is how many bytes a file may have.
+func (e *endpoint) uploadLimit(q *request) int64 {
+	if q.account == nil {
+		return e.config.UploadLimit
+	}
+	return lower(e.config.UploadLimit, q.account.Limits.UploadBytes)
 }
 
 func (e *endpoint) perform(q *request, a action) error {
@@ -121,16 +168,20 @@ func (e *endpoint) receive(q *request, decode func(channels.Request) (channels.R
 	if err != nil {
 		return err
 	}
-	if got.Ignored != "" {
-		e.metrics.ignored.WithLabelValues(e.prefix + ":identifier").Inc()
+	e.metrics.told(e.path, got)
+	if e.config.PublishUnknown && got.Unknown != nil {
+		got.Events = append(got.Events, got.Unknown)
 	}
 	confirmed, err := e.bus.publish(q.r.Context(), got.Events, traceParent(q.r))
 	if err != nil {
 		return err
 	}
 	for _, event := range got.Events {
-		if m, ok := event.(messages.MessageReceived); ok {
-			e.accepted.add(m.Chat, m.Message.ID, confirmed)
+		switch told := event.(type) {
+		case messages.MessageReceived:
+			e.accepted.add(told.Chat, told.Message.ID, confirmed)
+		case messages.ConversationUpdated:
+			e.accepted.addChat(told.Chat, confirmed)
 		}
 	}
 	writeJSON(q.w, http.StatusOK, jsonType, got.Reply(confirmed))

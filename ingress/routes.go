@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -25,14 +24,18 @@ func (s *Server) route(all []channels.Channel) error {
 	}
 	for _, channel := range all {
 		for _, e := range channel.Endpoints {
-			prefix, ok := strings.CutSuffix(e.Path, ":identifier")
-			if !ok || !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
-				return fmt.Errorf("route channel %s: path %s does not end with /:identifier", channel.Name, e.Path)
+			endpoint, err := newEndpoint(s, channel, e)
+			if err != nil {
+				return err
 			}
-			h := s.observe(e.Path, newEndpoint(s, channel, e, prefix).serve)
-			s.echo.POST(prefix+"*", h)
-			s.echo.OPTIONS(prefix+"*", s.observe(e.Path, s.preflight))
-			s.echo.RouteNotFound(prefix+"*", h) // every other method, so that all of them are checked in the same order
+			pattern := endpoint.prefix
+			if endpoint.identified {
+				pattern += "*"
+			}
+			h := s.observe(e.Path, endpoint.serve)
+			s.echo.POST(pattern, h)
+			s.echo.OPTIONS(pattern, s.observe(e.Path, endpoint.preflight))
+			s.echo.RouteNotFound(pattern, h) // every other method, so that all of them are checked in the same order
 		}
 	}
 	s.routeMedia()

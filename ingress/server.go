@@ -16,6 +16,7 @@ import (
 
 	"github.com/livepipe/livepipe/channels"
 	"github.com/livepipe/livepipe/internal/blobs"
+	"github.com/livepipe/livepipe/internal/secrets"
 )
 
 // Deps are the rooms that ingress talks to. Every one is needed.
@@ -27,6 +28,7 @@ type Deps struct {
 	Uploads    Uploads
 	Blobs      *blobs.Store
 	Accounts   Accounts
+	Secrets    *secrets.Key // opens what Accounts keeps sealed
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -41,7 +43,9 @@ type Server struct {
 	echo     *echo.Echo
 	cors     *cors
 	access   *access
+	guard    *guard
 	limits   *limits
+	rates    *accountRates
 	metrics  *metrics
 	bus      *publisher
 	accepted *accepted
@@ -63,6 +67,14 @@ func New(c Config, d Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make limits: %w", err)
 	}
+	rates, err := newAccountRates()
+	if err != nil {
+		return nil, fmt.Errorf("make limits of accounts: %w", err)
+	}
+	g, err := newGuard(d, m)
+	if err != nil {
+		return nil, fmt.Errorf("make guard: %w", err)
+	}
 	a, err := newAccepted()
 	if err != nil {
 		return nil, fmt.Errorf("make memory of accepted chats: %w", err)
@@ -70,7 +82,7 @@ func New(c Config, d Deps) (*Server, error) {
 	c.MediaURL = strings.TrimRight(c.MediaURL, "/")
 	origins := newCORS(c.Origins)
 	s := &Server{
-		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: l, metrics: m, accepted: a,
+		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: l, rates: rates, metrics: m, accepted: a, guard: g,
 		history: d.History, uploads: d.Uploads, blobs: d.Blobs,
 		access: newAccess(c, origins, d.Accounts),
 		bus:    &publisher{bus: d.Publisher, timeout: c.PublishTimeout, metrics: m},
@@ -79,7 +91,8 @@ func New(c Config, d Deps) (*Server, error) {
 }
 
 func (d Deps) validate(c Config) error {
-	if d.Publisher == nil || d.History == nil || d.Uploads == nil || d.Blobs == nil || d.Accounts == nil || d.Logger == nil || d.Registerer == nil {
+	if d.Publisher == nil || d.History == nil || d.Uploads == nil || d.Blobs == nil || d.Accounts == nil || d.Secrets == nil ||
+		d.Logger == nil || d.Registerer == nil {
 		return errors.New("a dependency is missing")
 	}
 	if c.MediaRedirect != 0 && !d.Blobs.CanSign() {

@@ -22,6 +22,7 @@ import (
 	"github.com/livepipe/livepipe/internal/blobs"
 	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/internal/conformance"
+	"github.com/livepipe/livepipe/internal/secrets"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -40,6 +41,7 @@ type world struct {
 	store    *fakeStore
 	registry *prometheus.Registry
 	logs     *conformance.Journal
+	secrets  *secrets.Key
 }
 
 // newWorld builds an ingress that stores what is published at once. The changes are made before it is built.
@@ -47,6 +49,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{
 		config: ingress.DefaultConfig(), store: newFakeStore(), registry: prometheus.NewRegistry(), logs: &conformance.Journal{},
+		secrets: newSecrets(t),
 	}
 	w.bus = &fakeBus{store: w.store}
 	w.config.Loopback = true
@@ -54,6 +57,7 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	w.deps = ingress.Deps{
 		Channels:  []channels.Channel{livechat.Channel()},
 		Publisher: w.bus, History: w.store, Uploads: w.store, Blobs: openBlobs(t), Accounts: w.store,
+		Secrets:    w.secrets,
 		Logger:     w.logs.Logger(),
 		Registerer: w.registry,
 	}
@@ -66,6 +70,15 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 	}
 	w.Server = s
 	return w
+}
+
+func newSecrets(t testing.TB) *secrets.Key {
+	t.Helper()
+	key, err := secrets.Load(filepath.Join(t.TempDir(), "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func openBlobs(t testing.TB) *blobs.Store {
@@ -181,6 +194,8 @@ type fakeStore struct {
 	ever     bool
 	fail     error
 	queries  []store.Query
+	lookups  int // of accounts
+	learned  int
 }
 
 func newFakeStore() *fakeStore {
@@ -272,22 +287,4 @@ func (s *fakeStore) Media(_ context.Context, id string) (store.Media, error) {
 		return store.Media{}, cmp.Or(s.fail, store.ErrUnknownMedia)
 	}
 	return m, nil
-}
-
-// Account implements ingress.Accounts.
-func (s *fakeStore) Account(_ context.Context, tenant messages.Tenant) (store.Account, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, ok := s.accounts[tenant]
-	if s.fail != nil || !ok {
-		return store.Account{}, cmp.Or(s.fail, store.ErrUnknownAccount)
-	}
-	return a, nil
-}
-
-// AnyAccountEver implements ingress.Accounts.
-func (s *fakeStore) AnyAccountEver(context.Context) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ever || len(s.accounts) > 0, s.fail
 }

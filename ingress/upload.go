@@ -35,7 +35,8 @@ func (e *endpoint) upload(q *request) error {
 	if err != nil {
 		return err
 	}
-	if q.r.ContentLength > e.config.UploadLimit+maxForm {
+	limit := e.uploadLimit(q)
+	if q.r.ContentLength > limit+maxForm {
 		q.w.Header().Set("Connection", "close") // rather than read what we refuse
 		return refuse(codeTooLarge)
 	}
@@ -43,7 +44,7 @@ func (e *endpoint) upload(q *request) error {
 		return err
 	}
 	setReadDeadline(q.w.Writer, uploadTimeout)
-	form, err := receiveForm(q.r.Body, boundary, e.config.uploadDir(), e.config.UploadLimit)
+	form, err := receiveForm(q.r.Body, boundary, e.config.uploadDir(), limit)
 	if err != nil {
 		return err
 	}

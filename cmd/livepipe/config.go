@@ -34,7 +34,7 @@ type processConfig struct {
 // httpConfig is what ingress has.
 type httpConfig struct {
 	Addr           string        `env:"LIVEPIPE_ADDR" default:"127.0.0.1:8080" help:"Address for LiveChat and API calls."`
-	Access         string        `env:"LIVEPIPE_ACCESS" default:"auto" enum:"auto,accounts,open" help:"Who may call: 'accounts' wants a bearer token; 'open' everybody who can reach the address; 'auto' is open on a loopback address until the first account is made."`
+	Access         string        `env:"LIVEPIPE_ACCESS" default:"auto" enum:"auto,accounts,open" help:"Who may call: 'accounts' wants the credentials of an account; 'open' everybody who can reach the address; 'auto' is open on a loopback address until the first account is made."`
 	Hosts          []string      `env:"LIVEPIPE_HOSTS" help:"More names that callers may use in open mode, besides the address and localhost."`
 	CORSOrigins    []string      `env:"LIVEPIPE_CORS_ORIGINS" default:"https://app.example.com" help:"Origins of browser apps that may call; * for any."`
 	TrustedProxies []string      `env:"LIVEPIPE_TRUSTED_PROXIES" help:"Networks (CIDR) whose X-Forwarded-For is believed."`
@@ -45,9 +45,13 @@ type httpConfig struct {
 	PublishTimeout time.Duration `env:"LIVEPIPE_PUBLISH_TIMEOUT" default:"3s" help:"How long the broker has to make an event durable before the caller gets a 503."`
 }
 
+// routesConfig names the routing rules: the workers follow them, and ingress asks them what to publish.
+type routesConfig struct {
+	Routes string `env:"LIVEPIPE_ROUTES" type:"path" help:"File of routing rules (default: none; everything goes to the log)."`
+}
+
 // routerConfig is what the workers have.
 type routerConfig struct {
-	Routes      string   `env:"LIVEPIPE_ROUTES" type:"path" help:"File of routing rules (default: none; everything goes to the log)."`
 	Workers     []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
 	Concurrency int      `env:"LIVEPIPE_CONCURRENCY" default:"64" help:"Events that one worker handles at a time."`
 }

@@ -23,6 +23,7 @@ import (
 type lambdaCmd struct {
 	processConfig
 	routerConfig
+	routesConfig
 }
 
 // Run is the workers inside an AWS Lambda function: event source mappings of their queues bring the events.
@@ -34,7 +35,11 @@ func (c *lambdaCmd) Run(ctx context.Context, std streams) (err error) {
 		return errors.New("lambda runs inside AWS Lambda only (deploy/cloudformation); elsewhere use livepipe router")
 	}
 	log := c.logger()
-	workers, err := c.routerConfig.options()
+	set, err := c.routesConfig.rules()
+	if err != nil {
+		return err
+	}
+	workers, err := c.routerConfig.options(set)
 	if err != nil {
 		return err
 	}

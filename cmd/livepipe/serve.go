@@ -27,6 +27,7 @@ type serveConfig struct {
 	processConfig
 	httpConfig
 	routerConfig
+	routesConfig
 	natsConfig
 	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"127.0.0.1:8081" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
@@ -42,13 +43,14 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	}
 	return runRoles(ctx, std, roles{
 		process: c.processConfig, nats: c.natsConfig, admin: c.AdminAddr,
-		http: &c.httpConfig, router: &c.routerConfig,
+		routes: c.routesConfig, http: &c.httpConfig, router: &c.routerConfig,
 	})
 }
 
 type ingressCmd struct {
 	processConfig
 	httpConfig
+	routesConfig
 	natsClient
 	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
@@ -56,13 +58,15 @@ type ingressCmd struct {
 // Run is the HTTP side alone.
 func (c *ingressCmd) Run(ctx context.Context, std streams) error {
 	return runRoles(ctx, std, roles{
-		process: c.processConfig, nats: natsConfig{natsClient: c.natsClient}, admin: c.AdminAddr, http: &c.httpConfig,
+		process: c.processConfig, nats: natsConfig{natsClient: c.natsClient}, admin: c.AdminAddr,
+		routes: c.routesConfig, http: &c.httpConfig,
 	})
 }
 
 type routerCmd struct {
 	processConfig
 	routerConfig
+	routesConfig
 	natsClient
 	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
@@ -71,7 +75,7 @@ type routerCmd struct {
 func (c *routerCmd) Run(ctx context.Context, std streams) error {
 	return runRoles(ctx, std, roles{
 		process: c.processConfig, nats: natsConfig{natsClient: c.natsClient}, admin: c.AdminAddr,
-		router: &c.routerConfig,
+		routes: c.routesConfig, router: &c.routerConfig,
 	})
 }
 
@@ -103,6 +107,7 @@ type roles struct {
 	process processConfig
 	nats    natsConfig
 	admin   string
+	routes  routesConfig
 	http    *httpConfig   // nil: no ingress
 	router  *routerConfig // nil: no workers
 }
@@ -114,6 +119,10 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 	if options.AdminAddr == "off" {
 		options.AdminAddr = ""
 	}
+	set, err := r.routes.rules()
+	if err != nil {
+		return err
+	}
 	if r.http != nil {
 		if r.http.MediaURL == "" && !r.http.onLoopback() {
 			log.Warn("LIVEPIPE_MEDIA_URL is not set: the URLs of uploads may lead nowhere", "media_url", r.http.mediaURL())
@@ -123,7 +132,7 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 		}
 	}
 	if r.router != nil {
-		if options.Router, err = r.router.options(); err != nil {
+		if options.Router, err = r.router.options(set); err != nil {
 			return err
 		}
 	}
@@ -179,20 +188,26 @@ func (c *httpConfig) options(p processConfig) (*app.IngressOptions, error) {
 	if err := os.MkdirAll(config.UploadDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory for uploads (LIVEPIPE_DATA): %w", err)
 	}
-	return &app.IngressOptions{Addr: c.Addr, Config: config, Channels: []channels.Channel{livechat.Channel()}}, nil
-}
-
-// options turns the settings into what the workers are made of.
-func (c *routerConfig) options() (*app.RouterOptions, error) {
-	bindings, err := router.Select(c.Workers...)
+	key, err := p.secretKey()
 	if err != nil {
 		return nil, err
 	}
-	set := rules.Default()
-	if c.Routes != "" {
-		if set, err = rules.Load(c.Routes, os.Getenv); err != nil {
-			return nil, err
-		}
+	return &app.IngressOptions{Addr: c.Addr, Config: config, Channels: []channels.Channel{livechat.Channel()}, Secrets: key}, nil
+}
+
+// rules reads the routing rules.
+func (c routesConfig) rules() (*rules.Set, error) {
+	if c.Routes == "" {
+		return rules.Default(), nil
+	}
+	return rules.Load(c.Routes, os.Getenv)
+}
+
+// options turns the settings into what the workers are made of.
+func (c *routerConfig) options(set *rules.Set) (*app.RouterOptions, error) {
+	bindings, err := router.Select(c.Workers...)
+	if err != nil {
+		return nil, err
 	}
 	return &app.RouterOptions{Workers: bindings, Rules: set, Concurrency: c.Concurrency}, nil
 }

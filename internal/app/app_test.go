@@ -21,6 +21,7 @@ import (
 	"github.com/livepipe/livepipe/internal/jetstream"
 	"github.com/livepipe/livepipe/internal/lanes"
 	"github.com/livepipe/livepipe/internal/rules"
+	"github.com/livepipe/livepipe/internal/secrets"
 	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -100,6 +101,8 @@ func run(t *testing.T) running {
 	config := ingress.DefaultConfig()
 	config.Loopback = true
 	config.UploadDir = dir
+	key, err := secrets.Load(filepath.Join(dir, "secret.key"))
+	must(err)
 	started, ended := make(chan app.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- app.Run(ctx, app.Options{
@@ -113,7 +116,7 @@ func run(t *testing.T) running {
 					return b.Messages, b.Oldest, err
 				},
 			},
-			Ingress: &app.IngressOptions{Addr: "127.0.0.1:0", Config: config, Channels: []channels.Channel{pigeon()}},
+			Ingress: &app.IngressOptions{Addr: "127.0.0.1:0", Config: config, Channels: []channels.Channel{pigeon()}, Secrets: key},
 			Router:  &app.RouterOptions{Workers: router.Table(), Rules: rules.Default(), Concurrency: 8},
 			Started: func(a app.Addresses) { started <- a },
 		})

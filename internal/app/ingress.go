@@ -7,6 +7,7 @@ import (
 
 	"github.com/livepipe/livepipe/channels"
 	"github.com/livepipe/livepipe/ingress"
+	"github.com/livepipe/livepipe/internal/secrets"
 )
 
 // IngressOptions makes a process take requests.
@@ -14,6 +15,7 @@ type IngressOptions struct {
 	Addr     string
 	Config   ingress.Config
 	Channels []channels.Channel
+	Secrets  *secrets.Key // opens what the store keeps sealed
 }
 
 // startIngress listens last: from the first request on, everything behind it runs.
@@ -26,6 +28,7 @@ func (p *process) startIngress(ctx context.Context) error {
 		Publisher:  watched{p.Bus.Publisher, p.health},
 		History:    p.Store,
 		Accounts:   p.Store,
+		Secrets:    p.Ingress.Secrets,
 		Uploads:    p.Store,
 		Blobs:      p.Blobs,
 		Logger:     p.log,

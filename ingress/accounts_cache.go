@@ -1,0 +1,137 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/livepipe/livepipe/internal/store"
+	"github.com/livepipe/livepipe/messages"
+)
+
+const (
+	// accountFresh is how long a look-up serves good requests: what is removed stops to count everywhere after 10 s and
+	// one look-up, well within the 30 s that are promised.
+	accountFresh = 10 * time.Second
+	// askTimeout bounds a look-up: with the 3 s that publishing may take, LiveChat's 10 s are never used up.
+	askTimeout = 2 * time.Second
+	// askPause is how long the last known accounts serve after a look-up that failed, so that not every request of an
+	// outage waits for the store.
+	askPause = time.Second
+	// maxAccounts bounds the memory: 16,384 accounts of about 1 KiB. Only accounts that exist are kept, so nobody can fill
+	// it with guesses.
+	maxAccounts = 1 << 14
+)
+
+// accountKey is how an account is found: by its tenant, or by the provider's organization.
+type accountKey struct {
+	messages.Tenant
+	organization string
+}
+
+func (k accountKey) String() string {
+	return strconv.Itoa(len(k.Org)) + ":" + k.Org + strconv.Itoa(len(k.LiveChat)) + ":" + k.LiveChat + k.organization
+}
+
+// accountsCache keeps accounts between requests, and the last known ones while the store is down.
+type accountsCache struct {
+	store   Accounts
+	open    func(store.Account) *account
+	clock   atomic.Uint64 // tells look-ups that began after a request from those that it only joined
+	flights singleflight.Group
+	mu      sync.Mutex // makes keep one step
+	entries *lru.Cache[accountKey, *entry]
+}
+
+// entry is the answer of one look-up.
+type entry struct {
+	accounts []*account
+	began    uint64 // by the cache's clock
+	askAgain atomic.Int64
+}
+
+func newAccountsCache(from Accounts, open func(store.Account) *account) (*accountsCache, error) {
+	entries, err := lru.New[accountKey, *entry](maxAccounts)
+	return &accountsCache{store: from, open: open, entries: entries}, err
+}
+
+// now is a moment to compare look-ups with.
+func (c *accountsCache) now() uint64 { return c.clock.Add(1) }
+
+// get returns what is known, which is nothing at first. It asks nobody.
+func (c *accountsCache) get(key accountKey) *entry {
+	if e, ok := c.entries.Get(key); ok {
+		return e
+	}
+	return &entry{}
+}
+
+// isFresh reports whether good requests need no look-up.
+func (e *entry) isFresh() bool { return time.Now().UnixNano() < e.askAgain.Load() }
+
+func (e *entry) serveFor(d time.Duration) { e.askAgain.Store(time.Now().Add(d).UnixNano()) }
+
+// renew looks the accounts up. Requests share a look-up that is under way, unless it began before the moment: then it
+// may have missed what was changed just before the request.
+func (c *accountsCache) renew(ctx context.Context, key accountKey, since uint64) (*entry, error) {
+	shared, err, _ := c.flights.Do(key.String(), func() (any, error) { return c.ask(ctx, key) })
+	if err != nil {
+		c.get(key).serveFor(askPause)
+		return nil, err
+	}
+	if e := shared.(*entry); e.began > since {
+		return e, nil
+	}
+	return c.ask(ctx, key)
+}
+
+// ask asks the store. A caller who hangs up does not stop it: others wait for the answer too.
+func (c *accountsCache) ask(ctx context.Context, key accountKey) (*entry, error) {
+	e := &entry{began: c.now()}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
+	defer cancel()
+	found, err := c.find(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("look up account: %w", err)
+	}
+	for _, a := range found {
+		e.accounts = append(e.accounts, c.open(a))
+	}
+	e.serveFor(accountFresh)
+	c.keep(key, e)
+	return e, nil
+}
+
+func (c *accountsCache) find(ctx context.Context, key accountKey) ([]store.Account, error) {
+	if key.organization != "" {
+		return c.store.AccountsOf(ctx, key.organization)
+	}
+	a, err := c.store.Account(ctx, key.Tenant)
+	if errors.Is(err, store.ErrUnknownAccount) {
+		return nil, nil
+	}
+	return []store.Account{a}, err
+}
+
+// keep remembers an answer, unless a later look-up was quicker.
+func (c *accountsCache) keep(key accountKey, e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch known, ok := c.entries.Peek(key); {
+	case ok && known.began > e.began:
+	case len(e.accounts) == 0:
+		c.entries.Remove(key)
+	default:
+		c.entries.Add(key, e)
+	}
+}
+
+// forget makes the next request look the accounts up.
+func (c *accountsCache) forget(key accountKey) { c.get(key).serveFor(0) }
