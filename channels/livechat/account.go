@@ -1,6 +1,8 @@
 package livechat
 
 import (
+	"cmp"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -21,43 +23,23 @@ func account(action string) effect {
 	}
 }
 
-// subjectOf is the id of what changed: an agent's, a bot's, a group's (a number), an access's or a customer's, and the
-// name of a tag. A list of accesses has none.
-func subjectOf(payload jsontext.Value) (string, bool) {
-	switch payload.Kind() {
-	case '[':
-		return "", true
-	case '{':
-	default:
-		return "", false
-	}
-	var p struct {
-		ID       jsontext.Value `json:"id"`
-		AgentID  jsontext.Value `json:"agent_id"`
-		Customer struct {
-			ID jsontext.Value `json:"id"`
-		} `json:"customer"`
-		Name jsontext.Value `json:"name"`
-	}
-	if json.Unmarshal(payload, &p) != nil { // the customer is no object
-		p.Customer.ID = nil
-	}
-	for _, v := range []jsontext.Value{p.ID, p.AgentID, p.Customer.ID, p.Name} {
-		if id := idOf(v); id != "" {
-			return id, validID(id)
-		}
-	}
-	return "", false
+// subject names what changed: an agent, a bot, a group, an automatic access or a customer by its id, a tag by its name.
+type subject struct {
+	ID       string `json:"id"`       // a number for groups
+	AgentID  string `json:"agent_id"` // routing_status_set, and agent_deleted of 3.3
+	Customer user   `json:"customer"` // incoming_customer
+	Name     string `json:"name"`
 }
 
-// idOf reads an id that is a text or an integer.
-func idOf(v jsontext.Value) string {
-	if _, ok := integer(v); ok {
-		return string(v)
+// subjectOf is empty for a list of automatic accesses; false when there is no usable name.
+func subjectOf(payload jsontext.Value) (string, bool) {
+	if payload.Kind() == '[' {
+		return "", true
 	}
-	var id string
-	if v.Kind() != '"' || json.Unmarshal(v, &id) != nil {
-		return ""
+	var s subject
+	if err := json.Unmarshal(payload, &s, readLeniently); err != nil {
+		return "", false
 	}
-	return id
+	name := cmp.Or(s.ID, s.AgentID, s.Customer.ID, s.Name)
+	return name, validID(name)
 }

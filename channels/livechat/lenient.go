@@ -13,7 +13,7 @@ import (
 // readLeniently fills what has the type that LiveChat documents and leaves the rest empty: one odd member must not lose
 // a message. What an event cannot be without is looked for afterwards.
 var readLeniently = json.WithUnmarshalers(json.JoinUnmarshalers(
-	only[string]('"'),
+	json.UnmarshalFromFunc(readString),
 	only[bool]('t', 'f'),
 	json.UnmarshalFromFunc(readInteger),
 	json.UnmarshalFromFunc(readIntegers),
@@ -36,6 +36,7 @@ var readLeniently = json.WithUnmarshalers(json.JoinUnmarshalers(
 	only[transfer]('{'),
 	only[activeChat]('{'),
 	only[summary]('{'),
+	only[subject]('{'),
 ))
 
 // only lets the default way decode a T from JSON of these kinds, and skips all else.
@@ -46,6 +47,18 @@ func only[T any](kinds ...jsontext.Kind) *json.Unmarshalers {
 		}
 		return d.SkipValue()
 	})
+}
+
+// readString takes a number as its text: the documentation's samples have ids and versions both ways.
+func readString(d *jsontext.Decoder, s *string) error {
+	if d.PeekKind() == '"' {
+		return errors.ErrUnsupported
+	}
+	raw, err := d.ReadValue()
+	if err == nil && raw.Kind() == '0' {
+		*s = string(raw)
+	}
+	return err
 }
 
 // readInteger takes 12; of 12.5, 1e400 and "12" it makes 0.
