@@ -16,6 +16,9 @@ func Channel() channels.Channel {
 		Identify:    ParseIdentifier,
 		Credentials: credentials,
 		Endpoints: []channels.Endpoint{
+			{Path: "/webhooks/livechat", Actions: map[string]channels.Action{ // one URL for every organisation of an app
+				"": {Service: channels.Receive, Decode: sniffed(answerWebhook, refuseShape)},
+			}},
 			{Path: "/webhooks/livechat/:identifier", Actions: map[string]channels.Action{
 				"": {Service: channels.Receive, Decode: sniffed(answerWebhook, decodeWebhook)},
 			}},
