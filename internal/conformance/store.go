@@ -81,6 +81,12 @@ func run(t *testing.T, open func(t *testing.T) S, receiptOrders func(t *testing.
 		{"a dispatch is marked once", dispatchOnce},
 		{"accounts come and go", accounts},
 		{"an account was ever made", accountEver},
+		{"an account comes back as it was saved", accountComesBack},
+		{"saving an account again changes times and limits alone", accountSavedAgain},
+		{"accounts saved at once are one with all credentials", accountsSavedTogether},
+		{"credentials of two tenants are apart", credentialsApart},
+		{"an organization is learned once", organizationLearnedOnce},
+		{"an organization finds its accounts alone", accountsOfOrganization},
 
 		{"an ended context passes through", contextPasses},
 		{"a closed store is an outage", closedIsOutage},
