@@ -3,6 +3,7 @@ package messages_test
 import (
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func goldens(t *testing.T) map[string]messages.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]messages.Event{
+	all := map[string]messages.Event{
 		"message-received": received(),
 		"message-received-file": messages.MessageReceived{Origin: origin(), Message: messages.Message{
 			ID: "media_aaaaaaaaaaaaaaaaaaaaaaaaaa", Type: messages.MessageFile,
@@ -78,6 +79,8 @@ func goldens(t *testing.T) map[string]messages.Event {
 			Origin: origin(), Destination: "crm", Rule: "orders", Event: inner,
 		},
 	}
+	maps.Copy(all, conversationGoldens())
+	return all
 }
 
 func TestWireFormIsPinned(t *testing.T) {
@@ -142,7 +145,7 @@ func TestCloudEventsSDKReadsOurEnvelopes(t *testing.T) {
 			if err := ce.Validate(); err != nil {
 				t.Error(err)
 			}
-			if ce.ID() != env.ID || ce.Type() != string(env.Type) || ce.Subject() != "chat_abc123" || !ce.Time().Equal(receivedAt) {
+			if ce.ID() != env.ID || ce.Type() != string(env.Type) || ce.Subject() != e.From().ChatID || !ce.Time().Equal(receivedAt) {
 				t.Errorf("attributes differ: %v", ce.Context)
 			}
 			if got := ce.Extensions()["partitionkey"]; got != env.PartitionKey {
@@ -159,6 +162,18 @@ func open(t *testing.T, env messages.Envelope) messages.Event {
 	switch env.Type {
 	case messages.TypeMessageReceived:
 		e, err = messages.Open[messages.MessageReceived](env)
+	case messages.TypeMessageUpdated:
+		e, err = messages.Open[messages.MessageUpdated](env)
+	case messages.TypeMessageDeleted:
+		e, err = messages.Open[messages.MessageDeleted](env)
+	case messages.TypeMessagesSeen:
+		e, err = messages.Open[messages.MessagesSeen](env)
+	case messages.TypeConversationUpdated:
+		e, err = messages.Open[messages.ConversationUpdated](env)
+	case messages.TypeAccountUpdated:
+		e, err = messages.Open[messages.AccountUpdated](env)
+	case messages.TypeUnknownReceived:
+		e, err = messages.Open[messages.UnknownReceived](env)
 	case messages.TypeDeliveryUpdated:
 		e, err = messages.Open[messages.DeliveryUpdated](env)
 	case messages.TypeMediaUploaded:
@@ -238,6 +253,12 @@ func FuzzEnvelope(f *testing.F) {
 			t.Fatalf("changed on the way: %v, %v", env, again)
 		}
 		messages.Open[messages.MessageReceived](env)
+		messages.Open[messages.MessageUpdated](env)
+		messages.Open[messages.MessageDeleted](env)
+		messages.Open[messages.MessagesSeen](env)
+		messages.Open[messages.ConversationUpdated](env)
+		messages.Open[messages.AccountUpdated](env)
+		messages.Open[messages.UnknownReceived](env)
 		messages.Open[messages.DeliveryUpdated](env)
 		messages.Open[messages.MediaUploaded](env)
 		messages.Open[messages.DispatchRequested](env)
