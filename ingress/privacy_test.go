@@ -98,3 +98,20 @@ livepipe_ingress_requests_total{action="unknown",code="404",route="unknown"} 1
 		t.Errorf("%v, %v", problems, err)
 	}
 }
+
+// counter reads a counter by its only label value; 0 when there is none.
+func (w *world) counter(t testing.TB, name, label string) float64 {
+	t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if family.GetName() == name && len(m.GetLabel()) == 1 && m.GetLabel()[0].GetValue() == label {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
+}

@@ -2,8 +2,10 @@ package ingress
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"encoding/base64"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -12,13 +14,17 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
+// minSigningKey is the shortest key that is used, in bytes: one that is empty or short would let everybody sign. Standard
+// Webhooks has keys of 24 to 64.
+const minSigningKey = 16
+
 // newSigner reads a secret of Standard Webhooks: base64, with or without "whsec_" before it. The error quotes nothing.
 func newSigner(secret string) (*standardwebhooks.Webhook, error) {
-	signer, err := standardwebhooks.NewWebhook(secret)
-	if err != nil {
-		return nil, fmt.Errorf("read signing secret: it is not base64")
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil || len(key) < minSigningKey {
+		return nil, errors.New("read signing secret: it is not the base64 of a key")
 	}
-	return signer, nil
+	return standardwebhooks.NewWebhookRaw(key)
 }
 
 // verify checks a signature and that its time is within 5 minutes of now, past or future (Standard Webhooks,
