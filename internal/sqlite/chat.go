@@ -22,11 +22,11 @@ func (t *tx) chatNumber(c messages.Chat, now time.Time) (number int64, err error
 	return number, err
 }
 
-// Seen reports whether any message of the chat is stored, and whether the one with messageID is.
+// Seen reports whether the chat has any message or was opened, and whether the one with messageID is.
 func (s *Store) Seen(ctx context.Context, chat messages.Chat, messageID string) (chatKnown, messageKnown bool, err error) {
 	const query = `
 		SELECT EXISTS (SELECT 1 FROM messages WHERE chat = chats.id AND message_id = ?)
-		FROM chats WHERE org = ? AND livechat = ? AND chat_id = ? AND messages > 0`
+		FROM chats WHERE org = ? AND livechat = ? AND chat_id = ? AND (messages > 0 OR opened)`
 	chatKnown, err = s.reader.scan(ctx, query, []any{messageID, chat.Org, chat.LiveChat, chat.ChatID}, &messageKnown)
 	return chatKnown, messageKnown, failed("look up message", err)
 }

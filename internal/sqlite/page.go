@@ -10,7 +10,7 @@ import (
 )
 
 // Page returns the newest q.Limit messages of the window before the cursor, oldest first, with the window's exact total,
-// all as of one moment. store.ErrUnknownChat when no message of the chat is stored. An empty window (From after To) is an
+// all as of one moment. store.ErrUnknownChat when the chat has no message and was not opened. An empty window (From after To) is an
 // empty page. The cost depends on the limit, on the days of the window and on the two edge days, not on the chat's length.
 func (s *Store) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	if q.Limit < 1 {
@@ -28,7 +28,7 @@ func (s *Store) Page(ctx context.Context, q store.Query) (store.Page, error) {
 }
 
 const findKnownChat = `
-	SELECT id, messages FROM chats WHERE org = ? AND livechat = ? AND chat_id = ? AND messages > 0`
+	SELECT id, messages FROM chats WHERE org = ? AND livechat = ? AND chat_id = ? AND (messages > 0 OR opened)`
 
 func (v view) page(q store.Query) (store.Page, error) {
 	var chat, all int64
@@ -63,6 +63,7 @@ const (
 	readEntries = `
 		SELECT ` + store.EntryColumns + `
 		FROM messages m
+		LEFT JOIN chat_people p ON p.chat = m.chat AND p.person_id = m.author_id
 		LEFT JOIN receipts r ON r.chat = m.chat AND r.message_id = m.message_id
 		LEFT JOIN media d ON d.id = m.file_id AND d.org = ?1 AND d.livechat = ?2 AND d.chat_id = ?3
 		WHERE m.chat = ?4 AND `

@@ -3,7 +3,8 @@ package store
 import (
 	"database/sql"
 	"fmt"
-	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/livepipe/livepipe/messages"
 )
@@ -13,7 +14,8 @@ import (
 // MessageColumns are the columns of a message besides its chat's number, in the order of MessageRow.Values.
 const MessageColumns = `message_id, event_id, channel, user_id, visitor_id,
 	type, text, author_id, author_type, created_at, created_us,
-	file_id, file_name, file_content_type, file_size, file_extension`
+	file_id, file_name, file_content_type, file_size, file_extension,
+	content, author_guessed, internal, edited_at`
 
 // MessageRow is a message as it is stored. It shares nothing with the event, because a write may outlive its caller.
 type MessageRow struct {
@@ -23,53 +25,87 @@ type MessageRow struct {
 	Values    []any             // nil stands for NULL
 }
 
-// NewMessageRow takes an event apart. A created_at that is no RFC 3339 time is an error.
+// NewMessageRow takes an event apart. A created_at that is no RFC 3339 time, and a content that is no JSON, are errors.
 func NewMessageRow(eventID string, e messages.MessageReceived) (MessageRow, error) {
 	at, err := messages.ParseTime(e.Message.CreatedAt)
 	if err != nil {
 		return MessageRow{}, fmt.Errorf("created_at: %w", err)
 	}
+	m := e.Message
+	content, err := contentText(m.Content)
+	if err != nil {
+		return MessageRow{}, err
+	}
 	row := MessageRow{Chat: e.Chat, CreatedUS: at.UnixMicro()}
-	var visitorID, text any
+	var visitorID any
 	if e.Visitor != nil && e.Visitor.ID != "" {
 		v := *e.Visitor
 		row.Visitor, visitorID = &v, v.ID
 	}
-	m := e.Message
-	if m.Text != nil {
-		text = *m.Text
-	}
 	row.Values = []any{
 		m.ID, eventID, e.Channel, e.User, visitorID,
-		m.Type, text, m.Author.ID, m.Author.Type, m.CreatedAt, row.CreatedUS,
+		m.Type, orNullText(m.Text), m.Author.ID, m.Author.Type, m.CreatedAt, row.CreatedUS,
 	}
 	if f := m.File; f != nil {
 		row.Values = append(row.Values, f.ID, f.Name, f.ContentType, f.Size, f.Extension)
 	} else {
 		row.Values = append(row.Values, nil, nil, nil, nil, nil)
 	}
+	row.Values = append(row.Values, content, m.AuthorGuessed, m.Internal, nil)
 	return row, nil
 }
 
-// EntryColumns are the columns that ScanEntry reads: of a message m, its receipt r and its media d, which may be absent.
+// Original are the values that only a message itself brings and an edit before it does not: its id, its event's, its
+// user's, its visitor's, and the five of its upload.
+func (r MessageRow) Original() []any {
+	v := r.Values
+	return append([]any{v[0], v[1], v[3], v[4]}, v[11:16]...)
+}
+
+// contentText is the content as its column holds it: JSON, or NULL when there is none.
+func contentText(c *messages.Content) (any, error) {
+	if c == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(c, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("encode content: it holds what is no JSON") // the error itself may quote it
+	}
+	return string(text), nil
+}
+
+func orNullText(s *string) any {
+	if s == nil {
+		return nil
+	}
+	return *s
+}
+
+// EntryColumns are the columns that ScanEntry reads: of a message m, and of its author as one of the chat's people p, its
+// receipt r and its media d, which may be absent. Somebody has seen the message who did not write it: their watermark is
+// not below its created_at.
 const EntryColumns = `m.created_us, m.arrival, m.message_id, m.type, m.text, m.author_id, m.author_type, m.created_at,
 	m.file_id, m.file_name, m.file_content_type, m.file_size, m.file_extension,
-	r.status,
+	m.content, m.author_guessed, m.internal, m.edited_at, m.deleted_at,
+	p.type, r.status,
+	EXISTS (SELECT 1 FROM chat_seen s WHERE s.chat = m.chat AND s.person_id <> m.author_id AND s.up_to_us >= m.created_us),
 	d.state, d.reason, d.etag, d.has_thumbnail, d.decided_us,
 	d.file_name, d.file_content_type, d.file_size, d.file_extension`
 
 // ScanEntry reads the EntryColumns of one row, and where it stands.
 func ScanEntry(scan func(dest ...any) error, chat messages.Chat) (Entry, Cursor, error) {
 	var (
-		e            Entry
-		at           Cursor
-		text, status sql.NullString
-		file         nullFile
-		media        nullMedia
+		e                                              Entry
+		at                                             Cursor
+		text, status, content, person, edited, deleted sql.NullString
+		seen                                           bool
+		file                                           nullFile
+		media                                          nullMedia
 	)
 	err := scan(&at.CreatedAt, &at.Arrival, &e.ID, &e.Type, &text, &e.Author.ID, &e.Author.Type, &e.CreatedAt,
 		&file.id, &file.name, &file.contentType, &file.size, &file.extension,
-		&status,
+		&content, &e.AuthorGuessed, &e.Internal, &edited, &deleted,
+		&person, &status, &seen,
 		&media.state, &media.reason, &media.etag, &media.hasThumbnail, &media.decidedUS,
 		&media.file.name, &media.file.contentType, &media.file.size, &media.file.extension)
 	if err != nil {
@@ -78,76 +114,21 @@ func ScanEntry(scan func(dest ...any) error, chat messages.Chat) (Entry, Cursor,
 	if text.Valid {
 		e.Text = &text.String
 	}
+	if content.Valid {
+		if err := json.Unmarshal([]byte(content.String), &e.Content); err != nil {
+			return Entry{}, Cursor{}, fmt.Errorf("read content: it is not what was written")
+		}
+	}
+	if e.AuthorGuessed && person.Valid {
+		e.Author.Type, e.AuthorGuessed = person.String, false
+	}
 	e.Status = messages.Status(status.String)
+	if seen {
+		e.Status = messages.Read
+	}
+	e.EditedAt, e.DeletedAt = edited.String, deleted.String
 	e.File = file.file()
 	media.file.id = file.id
 	e.Media = media.media(chat)
 	return e, at, nil
-}
-
-// MediaColumns are the columns of a decision about an upload, in the order of MediaValues and ScanMedia.
-const MediaColumns = `id, org, livechat, chat_id, state, reason, etag, has_thumbnail, decided_us,
-	file_name, file_content_type, file_size, file_extension`
-
-// MediaValues are the values of the MediaColumns.
-func MediaValues(m Media) []any {
-	return []any{
-		m.File.ID, m.Chat.Org, m.Chat.LiveChat, m.Chat.ChatID,
-		string(m.State), m.Reason, m.ETag, m.HasThumbnail, m.DecidedAt.UnixMicro(),
-		m.File.Name, m.File.ContentType, m.File.Size, m.File.Extension,
-	}
-}
-
-// ScanMedia reads the MediaColumns of one row.
-func ScanMedia(scan func(dest ...any) error) (Media, error) {
-	var chat messages.Chat
-	var n nullMedia
-	err := scan(&n.file.id, &chat.Org, &chat.LiveChat, &chat.ChatID,
-		&n.state, &n.reason, &n.etag, &n.hasThumbnail, &n.decidedUS,
-		&n.file.name, &n.file.contentType, &n.file.size, &n.file.extension)
-	if err != nil {
-		return Media{}, err
-	}
-	return *n.media(chat), nil
-}
-
-// nullMedia and nullFile are the columns as a join gives them: all NULL where there is no row.
-type nullMedia struct {
-	state, reason, etag sql.NullString
-	hasThumbnail        sql.NullBool
-	decidedUS           sql.NullInt64
-	file                nullFile
-}
-
-type nullFile struct {
-	id, name, contentType, extension sql.NullString
-	size                             sql.NullInt64
-}
-
-func (n nullMedia) media(chat messages.Chat) *Media {
-	if !n.state.Valid {
-		return nil
-	}
-	return &Media{
-		Chat:         chat,
-		File:         *n.file.file(),
-		State:        MediaState(n.state.String),
-		Reason:       n.reason.String,
-		ETag:         n.etag.String,
-		HasThumbnail: n.hasThumbnail.Bool,
-		DecidedAt:    time.UnixMicro(n.decidedUS.Int64).UTC(),
-	}
-}
-
-func (n nullFile) file() *messages.File {
-	if !n.id.Valid {
-		return nil
-	}
-	return &messages.File{
-		ID:          n.id.String,
-		Name:        n.name.String,
-		ContentType: n.contentType.String,
-		Size:        n.size.Int64,
-		Extension:   n.extension.String,
-	}
 }

@@ -11,7 +11,7 @@ import (
 
 // The errors of every store. An outage is messages.Unavailable.
 var (
-	// ErrUnknownChat says that no message of the chat is stored.
+	// ErrUnknownChat says that no message of the chat is stored and nothing told that it was opened.
 	ErrUnknownChat = errors.New("unknown chat")
 	// ErrUnknownMedia says that no media with the id is stored.
 	ErrUnknownMedia = errors.New("unknown media")

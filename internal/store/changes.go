@@ -1,0 +1,78 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/livepipe/livepipe/messages"
+)
+
+// Edit is what an event says about the new content of a message. It knows nothing of uploads of ours: those come with the
+// message itself.
+type Edit struct {
+	Row      MessageRow // the whole message, for when it is not stored yet
+	EventID  string
+	EditedAt string // RFC 3339
+	EditedUS int64  // the same in Unix microseconds
+}
+
+// NewEdit takes an event apart. A time that is not RFC 3339, and a content that is no JSON, are errors.
+func NewEdit(eventID string, e messages.MessageUpdated) (Edit, error) {
+	at, err := messages.ParseTime(e.EditedAt)
+	if err != nil {
+		return Edit{}, fmt.Errorf("edited_at: %w", err)
+	}
+	m := e.Message
+	m.File = nil
+	row, err := NewMessageRow(eventID, messages.MessageReceived{Origin: e.Origin, Message: m})
+	if err != nil {
+		return Edit{}, err
+	}
+	row.Values[len(row.Values)-1] = e.EditedAt
+	return Edit{Row: row, EventID: eventID, EditedAt: e.EditedAt, EditedUS: at.UnixMicro()}, nil
+}
+
+// MessageID is the id of the message.
+func (e Edit) MessageID() any { return e.Row.Values[0] }
+
+// Set are the values that the edit gives a stored message: type, text, author_id, author_type, content, author_guessed,
+// internal and edited_at.
+func (e Edit) Set() []any {
+	v := e.Row.Values
+	return []any{v[5], v[6], v[7], v[8], v[16], v[17], v[18], v[19]}
+}
+
+// CheckDeletion looks at what is stored of a deletion. A deleted_at that is not RFC 3339 is an error.
+func CheckDeletion(e messages.MessageDeleted) error {
+	if _, err := messages.ParseTime(e.DeletedAt); err != nil {
+		return fmt.Errorf("deleted_at: %w", err)
+	}
+	return nil
+}
+
+// SeenUpTo is a watermark in Unix microseconds. One that is not RFC 3339 is an error.
+func SeenUpTo(e messages.MessagesSeen) (int64, error) {
+	at, err := messages.ParseTime(e.UpTo)
+	if err != nil {
+		return 0, fmt.Errorf("up_to: %w", err)
+	}
+	return at.UnixMicro(), nil
+}
+
+// WordsColumns are the columns that HasWords reads.
+const WordsColumns = `type, text, author_id, created_at, content`
+
+// HasWords reads the WordsColumns of a stored message and reports whether m was written with the same words.
+func HasWords(scan func(dest ...any) error, m messages.Message) (bool, error) {
+	var kind, author, createdAt string
+	var text, content nullText
+	if err := scan(&kind, &text.NullString, &author, &createdAt, &content.NullString); err != nil {
+		return false, err
+	}
+	other, err := contentText(m.Content)
+	if err != nil {
+		return false, errors.New("content is no JSON")
+	}
+	return kind == m.Type && author == m.Author.ID && createdAt == m.CreatedAt &&
+		text.value() == orNullText(m.Text) && content.value() == other, nil
+}
