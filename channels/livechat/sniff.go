@@ -24,29 +24,61 @@ func sniff(body []byte) shape {
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return shapeOurs
 	}
-	has := map[string]bool{}
+	var has members
 	for d.PeekKind() == '"' {
 		t, err := d.ReadToken()
 		if err != nil {
 			return shapeOurs
 		}
-		switch name := t.String(); name {
-		case "webhook_id", "action", "payload", "applicationID", "event_type", "token", "license_id":
-			has[name] = true
-		}
+		has |= memberOf(t.String())
 		if d.SkipValue() != nil {
 			return shapeOurs
 		}
 	}
 	switch {
-	case has["webhook_id"] && has["action"] && has["payload"]:
+	case has.all(hasWebhookID | hasAction | hasPayload):
 		return shapeV3
-	case has["applicationID"]:
+	case has.all(hasApplicationID):
 		return shapeLifecycle
-	case has["event_type"] && has["token"] && has["license_id"]:
+	case has.all(hasEventType | hasToken | hasLicenseID):
 		return shapeV2
 	}
 	return shapeOurs
+}
+
+// members is a set of the names that tell a shape.
+type members uint8
+
+const (
+	hasWebhookID members = 1 << iota
+	hasAction
+	hasPayload
+	hasApplicationID
+	hasEventType
+	hasToken
+	hasLicenseID
+)
+
+func (m members) all(of members) bool { return m&of == of }
+
+func memberOf(name string) members {
+	switch name {
+	case "webhook_id":
+		return hasWebhookID
+	case "action":
+		return hasAction
+	case "payload":
+		return hasPayload
+	case "applicationID":
+		return hasApplicationID
+	case "event_type":
+		return hasEventType
+	case "token":
+		return hasToken
+	case "license_id":
+		return hasLicenseID
+	}
+	return 0
 }
 
 // sniffed decodes LiveChat's own bodies, and leaves all others to the strict decoder of our contract.
