@@ -1,0 +1,72 @@
+package ingress_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/livepipe/livepipe/channels"
+	"github.com/livepipe/livepipe/ingress"
+	"github.com/livepipe/livepipe/internal/store"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// TestWhatHasNoEffect holds that what the provider tells beside messages is answered and counted by its word, and
+// published where somebody asks for it.
+func TestWhatHasNoEffect(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		w := newOwlWorld(t, func(w *world) { w.config.PublishUnknown = asked })
+		wants(t, "hoot", w.post(owlPath, says(owlBody{Does: "hoot"}), withToken("token")...), "200")
+		if n := w.counter(t, "livepipe_ingress_repaired_bodies_total", "feather"); n != 1 {
+			t.Errorf("%v bodies with a feather", n)
+		}
+		if values := labels(t, w); !slices.Contains(values, "hoot") || slices.Contains(values, "beak") {
+			t.Errorf("labels %q", values)
+		}
+		events := w.bus.events()
+		if asked != (len(events) == 1 && events[0].Type == messages.TypeUnknownReceived) || len(events) > 1 {
+			t.Errorf("asked for: %v, published %d", asked, len(events))
+		}
+	}
+}
+
+// TestAChatWithoutMessagesCanBeRead holds that who opens a chat finds it at once, however long its worker takes.
+func TestAChatWithoutMessagesCanBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newOwlWorld(t)
+		w.bus.publish = func(string, []*message.Message) error {
+			time.AfterFunc(time.Second, func() {
+				w.store.mu.Lock()
+				defer w.store.mu.Unlock()
+				w.store.chats[messages.Chat{Tenant: tenant, ChatID: "chat_abc123"}] = []store.Entry{}
+			})
+			return nil
+		}
+		const look = owlPath + "?action=look&chat_id=chat_abc123"
+		wants(t, "before", w.post(look, "", withToken("token")...), "404 chat_not_found")
+		wants(t, "open", w.post(owlPath, says(owlBody{Does: "open"}), withToken("token")...), "200")
+		wants(t, "at once", w.post(look, "", withToken("token")...), "200")
+		start := time.Now()
+		wants(t, "again", w.post(look, "", withToken("token")...), "200")
+		if took := time.Since(start); took > 0 {
+			t.Errorf("waited %s for a chat that is there", took)
+		}
+	})
+}
+
+// TestPathsThatNobodyCouldUse holds that a channel's mistakes are told at the start.
+func TestPathsThatNobodyCouldUse(t *testing.T) {
+	for _, path := range []string{"", "owls", "/owls:identifier", "/owls/:name", "/owls/*", "/owls/:identifier/more", "/pigeons"} {
+		w := newWorld(t)
+		channel := pigeon()
+		channel.Endpoints = []channels.Endpoint{{Path: path}}
+		w.deps.Channels, w.deps.Registerer = []channels.Channel{channel}, prometheus.NewRegistry()
+		if _, err := ingress.New(w.config, w.deps); err == nil {
+			t.Errorf("%q is taken", path)
+		}
+	}
+}
