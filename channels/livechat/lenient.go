@@ -14,7 +14,9 @@ import (
 // a message. What an event cannot be without is looked for afterwards.
 var readLeniently = json.WithUnmarshalers(json.JoinUnmarshalers(
 	json.UnmarshalFromFunc(readString),
+	only[*string]('"'),
 	only[bool]('t', 'f'),
+	only[*bool]('t', 'f'),
 	json.UnmarshalFromFunc(readInteger),
 	json.UnmarshalFromFunc(readIntegers),
 	only[[]string]('['),

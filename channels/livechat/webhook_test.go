@@ -302,3 +302,82 @@ func TestChatEvents(t *testing.T) {
 		}
 	}
 }
+
+// TestEventsTellNoSecret holds S14 for what leaves this package: credentials, registrations and where a person was stay
+// in the body, whatever action or version they came with.
+func TestEventsTellNoSecret(t *testing.T) {
+	c := readCorpus(t)
+	secrets := []string{c.SecretKey, c.WebhookID, "corpus-token", "corpus-secret", "198.51.100.23", "geolocation\":{\"country\":\"Portugal\",\"country_code\":\"PT\",\"region"}
+	found := map[string]bool{}
+	for _, o := range c.Bodies {
+		body := readFile(t, o.Body)
+		for _, secret := range secrets {
+			found[secret] = found[secret] || strings.Contains(string(body), secret)
+		}
+		got, err := decodeOn(t, webhook, body, c.ReceivedAt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range withUnknown(got) {
+			data := string(seal(t, e).Data)
+			for _, secret := range secrets {
+				if strings.Contains(data, secret) {
+					t.Errorf("%s: %T tells %s", o.Body, e, secret)
+				}
+			}
+		}
+	}
+	for _, secret := range secrets[:5] {
+		if !found[secret] {
+			t.Errorf("no body holds %s, so nothing was tried", secret)
+		}
+	}
+}
+
+// TestErrorsOfWebhooksNeverQuote holds S14 for the one error that version 3 has.
+func TestErrorsOfWebhooksNeverQuote(t *testing.T) {
+	for _, path := range []string{webhook, livePath, openPath} {
+		_, err := decodeOn(t, path, []byte(hook("incoming_event", `{"s3cr3t":"s3cr3t",`)), noon)
+		if err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestWhatHasTheWrongTypeIsLeftOut holds that odd members cost themselves only.
+func TestWhatHasTheWrongTypeIsLeftOut(t *testing.T) {
+	for _, odd := range []string{`null`, `7`, `"x"`, `[]`, `{}`, `true`, `1e400`, `[null,[],{}]`} {
+		event := `{"id":"e","type":"message","text":"kept","created_at":"2026-03-20T09:00:00Z"`
+		for _, member := range []string{
+			"author_id", "visibility", "recipients", "deleted", "postback", "name", "url", "size", "width", "fields",
+			"elements", "text_vars", "content", "version", "properties", "custom_id",
+		} {
+			if odd == "true" && member == "deleted" {
+				continue
+			}
+			found := decodeMessages(t, hook("incoming_event", `{"thread_id":null,"chat_id":"c","event":`+event+`,"`+member+`":`+odd+`}}`))
+			if len(found) != 1 || found[0].ID != "e" || *found[0].Text != "kept" || found[0].Internal || found[0].CreatedAt != "2026-03-20T09:00:00Z" {
+				t.Errorf("%s = %s: %+v", member, odd, found)
+			}
+		}
+		for _, member := range []string{"users", "access", "properties", "is_followed"} {
+			found := decodeMessages(t, hook("incoming_chat", `{"chat":{"id":"c","`+member+`":`+odd+`,"thread":{"id":"t","events":[`+event+`}]}}}`))
+			if len(found) != 1 || found[0].ID != "e" {
+				t.Errorf("chat: %s = %s: %+v", member, odd, found)
+			}
+		}
+	}
+}
+
+// TestNotesAmongAgentsAreInternal holds both names of the field.
+func TestNotesAmongAgentsAreInternal(t *testing.T) {
+	for member, want := range map[string]bool{
+		`"visibility":"agents"`: true, `"recipients":"agents"`: true, `"visibility":"all"`: false, `"recipients":"all"`: false,
+		`"visibility":"all","recipients":"agents"`: false, `"x":"agents"`: false,
+	} {
+		found := decodeMessages(t, hook("incoming_event", `{"chat_id":"c","event":{"id":"e","type":"message",`+member+`}}`))
+		if found[0].Internal != want {
+			t.Errorf("%s: internal %v", member, found[0].Internal)
+		}
+	}
+}
