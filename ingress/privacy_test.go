@@ -5,19 +5,31 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/livepipe/livepipe/internal/store"
+	"github.com/livepipe/livepipe/messages"
 )
 
-// TestNothingPrivateIsTold puts a word wherever a caller can put one and looks for it in every log line, refusal and
+// TestNothingPrivateIsTold holds S14: it puts a word wherever a caller can put one and looks for it in every log line, refusal and
 // metric.
 func TestNothingPrivateIsTold(t *testing.T) {
 	const secret = "SeCrEt"
 	synctest.Test(t, func(t *testing.T) {
 		for _, mode := range []string{"open", "accounts"} {
-			w := newChatWorld(t, func(w *world) { w.config.Access = accessOf(mode) })
+			w := newChatWorld(t, func(w *world) {
+				w.config.Access = accessOf(mode)
+				w.deps.Channels = append(w.deps.Channels, owl())
+			})
 			w.account(tenant, secret)
+			w.credential(tenant, store.LiveChatKey, secret)
+			w.credential(tenant, store.SigningSecret, signingSecret)
+			told := says(owlBody{Secret: secret, Tower: secret, Hook: secret})
+			other := says(owlBody{Note: secret})
+			odd := secret + " <a@example.com>"
 			body := strings.ReplaceAll(messageBody(secret), `"t"`, `"`+secret+`"`)
 			token := []string{"Authorization", "Bearer " + secret}
 			calls := []answer{
@@ -32,7 +44,16 @@ func TestNothingPrivateIsTold(t *testing.T) {
 				w.post("/"+secret, body), w.post("/livechat/"+secret, body, token...), w.get("/media/" + secret + ".png"),
 				w.upload(form(part(`name="file"; filename="`+secret+`"`, "<html>"+secret)), token...),
 				w.serve(request(secret, livechatPath, body, token...)),
+				w.post(owlPath, told), w.post(owlsPath, told), w.post(owlsPath, says(owlBody{Secret: secret})),
+				w.post(owlPath, told, "Authorization", "Bearer "+secret+secret),
+				w.post(owlPath, told, signed(signingSecret, odd, told, time.Now())...),
+				w.post(owlPath, other, signed(signingSecret, odd, other, time.Now())...),
+				w.post(owlPath, told, "Webhook-Id", secret, "Webhook-Timestamp", secret, "Webhook-Signature", "v1,"+secret),
+				w.serve(request("OPTIONS", "/owls/"+secret+"~"+secret, "", "Origin", "https://"+secret+".example")),
 			}
+			w.store.down(messages.Unavailable(errDown))
+			calls = append(calls, w.post(owlPath, other, "Authorization", "Bearer "+secret+secret))
+			w.store.down(nil)
 			w.bus.publish = func(string, []*message.Message) error { return errors.New("down") }
 			calls = append(calls, w.post(livechatPath, body, token...))
 			for i, call := range calls {

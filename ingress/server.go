@@ -116,7 +116,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // HTTPServer makes a server that runs the handler with all that bounds what one connection can take.
 func (s *Server) HTTPServer() *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true) // and no other: there are no streams to open and reset without end
 	return &http.Server{
+		Protocols:         protocols,
 		Handler:           s,
 		ReadHeaderTimeout: readHeaderTimeout, // bodies have deadlines of their own, so there is no ReadTimeout
 		WriteTimeout:      writeTimeout,
