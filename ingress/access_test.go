@@ -58,7 +58,7 @@ func TestAccessMatrix(t *testing.T) {
 	}
 }
 
-// TestRefusedCredentialsLookAlike holds that nobody learns which part was wrong.
+// TestRefusedCredentialsLookAlike holds S1: nobody learns which part was wrong.
 func TestRefusedCredentialsLookAlike(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.config.Access = "accounts" })
 	w.account(tenant, "token")
@@ -95,7 +95,8 @@ func TestAnAccountClosesTheDoor(t *testing.T) {
 	wants(t, "removed", w.post(livechatPath, messageBody("m3")), "401 unauthorized")
 }
 
-// TestOpenModeKnowsItsNeighbours holds that pages of others cannot use the open door of this machine.
+// TestOpenModeKnowsItsNeighbours holds S12 and S18 for the open door of this machine: pages of others cannot use it, by
+// their origin or by a name of theirs that leads here.
 func TestOpenModeKnowsItsNeighbours(t *testing.T) {
 	tests := []struct{ host, origin, want string }{
 		{"127.0.0.1:8080", "", "200"},
@@ -137,6 +138,7 @@ func TestOpenModeKnowsItsNeighbours(t *testing.T) {
 	}
 }
 
+// TestLimitsByAddress holds S16: guesses are limited by address, whatever the caller says about it.
 func TestLimitsByAddress(t *testing.T) {
 	w := newWorld(t, func(w *world) {
 		w.config.Access, w.config.AddressRate, w.config.AddressBurst = "open", 0.001, 2

@@ -54,7 +54,21 @@ type accountsCache struct {
 type entry struct {
 	accounts []*account
 	began    uint64 // by the cache's clock
-	askAgain atomic.Int64
+	serves   moment // until then good requests need no look-up
+}
+
+// moment is a time to come that many goroutines look at. It goes by the monotonic clock: whoever sets the wall clock
+// back brings nothing back.
+type moment struct{ at atomic.Pointer[time.Time] }
+
+func (m *moment) in(d time.Duration) {
+	at := time.Now().Add(d)
+	m.at.Store(&at)
+}
+
+func (m *moment) isAhead() bool {
+	at := m.at.Load()
+	return at != nil && time.Now().Before(*at)
 }
 
 func newAccountsCache(from Accounts, open func(store.Account) *account) (*accountsCache, error) {
@@ -73,17 +87,12 @@ func (c *accountsCache) get(key accountKey) *entry {
 	return &entry{}
 }
 
-// isFresh reports whether good requests need no look-up.
-func (e *entry) isFresh() bool { return time.Now().UnixNano() < e.askAgain.Load() }
-
-func (e *entry) serveFor(d time.Duration) { e.askAgain.Store(time.Now().Add(d).UnixNano()) }
-
 // renew looks the accounts up. Requests share a look-up that is under way, unless it began before the moment: then it
 // may have missed what was changed just before the request.
 func (c *accountsCache) renew(ctx context.Context, key accountKey, since uint64) (*entry, error) {
 	shared, err, _ := c.flights.Do(key.String(), func() (any, error) { return c.ask(ctx, key) })
 	if err != nil {
-		c.get(key).serveFor(askPause)
+		c.get(key).serves.in(askPause)
 		return nil, err
 	}
 	if e := shared.(*entry); e.began > since {
@@ -104,7 +113,7 @@ func (c *accountsCache) ask(ctx context.Context, key accountKey) (*entry, error)
 	for _, a := range found {
 		e.accounts = append(e.accounts, c.open(a))
 	}
-	e.serveFor(accountFresh)
+	e.serves.in(accountFresh)
 	c.keep(key, e)
 	return e, nil
 }
@@ -134,4 +143,4 @@ func (c *accountsCache) keep(key accountKey, e *entry) {
 }
 
 // forget makes the next request look the accounts up.
-func (c *accountsCache) forget(key accountKey) { c.get(key).serveFor(0) }
+func (c *accountsCache) forget(key accountKey) { c.get(key).serves.in(0) }

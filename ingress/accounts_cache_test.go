@@ -3,6 +3,8 @@ package ingress_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -165,5 +167,66 @@ func TestAStoreThatHangs(t *testing.T) {
 				t.Errorf("%s: answered after %s", token, took)
 			}
 		}
+	})
+}
+
+// TestRotation holds S1 while credentials change: two organizations rotate a secret of each kind every few seconds, with
+// overlaps, between good and bad requests. No good one is refused and no bad one is let in.
+func TestRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newOwlWorld(t)
+		tenants := []messages.Tenant{{Org: "north", LiveChat: "lc"}, {Org: "south", LiveChat: "lc"}}
+		kinds := []store.CredentialKind{store.BearerToken, store.LiveChatKey, store.SigningSecret}
+		name := func(of messages.Tenant, round int) string { return fmt.Sprintf("%s%d", of.Org, round) }
+		const overlap, every, rounds = 20 * time.Second, 15 * time.Second, 6
+		rotate := func(round int) {
+			for _, of := range tenants {
+				a := w.store.accounts[of]
+				a.Credentials = slices.Clone(a.Credentials)
+				for i := range a.Credentials {
+					if c := &a.Credentials[i]; c.RotatedAt.IsZero() {
+						c.RotatedAt, c.ExpiresAt = time.Now(), time.Now().Add(overlap)
+					}
+				}
+				w.save(a)
+				for _, kind := range kinds {
+					w.credential(of, kind, ofKind(kind, name(of, round)))
+				}
+			}
+		}
+		for _, of := range tenants {
+			w.save(store.Account{Tenant: of, OrganizationID: tower})
+		}
+		counts := map[string]int{}
+		send := func(what, want string, of messages.Tenant, secretOf messages.Tenant, round int) {
+			for _, kind := range kinds {
+				body, headers := present(kind, ofKind(kind, name(secretOf, round)))
+				got := w.post(owlPathOf(of), body, headers...)
+				counts[fmt.Sprintf("%s: %d", what, got.status)]++
+				if fmt.Sprint(got.status) != want {
+					wants(t, fmt.Sprintf("%s %s, round %d", what, kind, round), got, want)
+				}
+				w.bus.published = nil
+			}
+		}
+		for round := range rounds {
+			rotate(round)
+			for at := time.Duration(0); at < every; at += 250 * time.Millisecond {
+				for i, of := range tenants {
+					send("new", "200", of, of, round)
+					if round > 0 {
+						send("old, within its overlap", "200", of, of, round-1)
+					}
+					if round > 1 && at > overlap-every {
+						time.Sleep(time.Second) // a refusal each second: what is slowed down is held elsewhere
+						at += time.Second
+						send("old, after its overlap", "401", of, of, round-2)
+						send("of the other", "401", of, tenants[1-i], round)
+					}
+				}
+				time.Sleep(250 * time.Millisecond)
+			}
+		}
+		t.Log(counts)
 	})
 }

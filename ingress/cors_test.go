@@ -9,7 +9,7 @@ import (
 
 const app = "https://app.example.com"
 
-// TestPreflight holds the spec's headers, and no others.
+// TestPreflight holds S12: the spec's headers, and no others.
 func TestPreflight(t *testing.T) {
 	allowed := func(origin string) http.Header {
 		return http.Header{
@@ -58,7 +58,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// TestRealResponsesCarryCORS holds that a page can read an answer, a refusal too, and that caches tell origins apart.
+// TestRealResponsesCarryCORS holds S12: a page can read an answer, a refusal too, and that caches tell origins apart.
 func TestRealResponsesCarryCORS(t *testing.T) {
 	w := newWorld(t)
 	for name, got := range map[string]answer{

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -35,7 +33,7 @@ type guard struct {
 	metrics  *metrics
 	log      *slog.Logger
 
-	learnAgain atomic.Int64 // Unix nanoseconds
+	noLearning moment // the store did not take an organization just now
 }
 
 func newGuard(d Deps, m *metrics) (*guard, error) {
@@ -69,7 +67,7 @@ func (g *guard) check(ctx context.Context, c *claim) (*account, error) {
 	arrived := g.cache.now()
 	known := g.cache.get(c.of)
 	v := g.decoys.judge(known.accounts, c)
-	if v.passes() && known.isFresh() {
+	if v.passes() && known.serves.isAhead() {
 		return g.pass(ctx, c, v)
 	}
 	if !v.passes() && !g.failures.mayAsk(c.of) {
@@ -94,7 +92,7 @@ func (g *guard) check(ctx context.Context, c *claim) (*account, error) {
 // peek finds an account for what needs no credentials, or nil. While the store is down, the last known one counts.
 func (g *guard) peek(ctx context.Context, key accountKey) *account {
 	e := g.cache.get(key)
-	if !e.isFresh() {
+	if !e.serves.isAhead() {
 		if now, err := g.cache.renew(ctx, key, 0); err == nil {
 			e = now
 		}
@@ -140,14 +138,14 @@ func (g *guard) pass(ctx context.Context, c *claim, v verdict) (*account, error)
 // nobody tries again.
 func (g *guard) learn(ctx context.Context, c *claim, a *account) bool {
 	if c.kind != store.LiveChatKey || a.OrganizationID != "" || !isOrganization(c.organization) ||
-		time.Now().UnixNano() < g.learnAgain.Load() {
+		g.noLearning.isAhead() {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 	defer cancel()
 	holds, err := g.accounts.LearnOrganization(ctx, a.Tenant, c.organization)
 	if err != nil && !errors.Is(err, store.ErrUnknownAccount) {
-		g.learnAgain.Store(time.Now().Add(askPause).UnixNano())
+		g.noLearning.in(askPause)
 		g.log.Warn("could not note the organization of an account", "error", err)
 		return true
 	}

@@ -44,7 +44,7 @@ func talk(t *testing.T, s *httptest.Server, raw string) int {
 	return response.StatusCode
 }
 
-// TestSizesOnTheWire says one size and sends another, in every way that HTTP has.
+// TestSizesOnTheWire holds S5 and S6: it says one size and sends another, in every way that HTTP has.
 func TestSizesOnTheWire(t *testing.T) {
 	w := newChatWorld(t, func(w *world) { w.config.BodyLimit = 1000; w.config.UploadLimit = 1000 })
 	s := listen(t, w)
@@ -101,7 +101,7 @@ func TestCutBodies(t *testing.T) {
 	}
 }
 
-// TestLengthBesideChunks holds that nothing is taken for a request after a body whose end a proxy may have seen elsewhere.
+// TestLengthBesideChunks holds S6: nothing is taken for a request after a body whose end a proxy may have seen elsewhere.
 func TestLengthBesideChunks(t *testing.T) {
 	w := newWorld(t)
 	s := listen(t, w)

@@ -49,8 +49,8 @@ func inVirtualTime(t *testing.T, test func(t *testing.T, client net.Conn, runnin
 	})
 }
 
-// TestSlowBodies sends one byte a second, in virtual time, and wants an end to it, whoever would have read the body: a
-// handler, or net/http after a handler that did not.
+// TestSlowBodies holds S5: it sends one byte a second, in virtual time, and wants an end to it, whoever would have read the
+// body: a handler, or net/http after a handler that did not.
 func TestSlowBodies(t *testing.T) {
 	file := form(filePart(strings.Repeat("x", 1000)))
 	const short, long = 11 * time.Second, 122 * time.Second
