@@ -33,6 +33,7 @@ type openStore interface {
 	RemoveAccount(ctx context.Context, of messages.Tenant) error
 	RemoveCredential(ctx context.Context, of messages.Tenant, id string) error
 	Accounts(ctx context.Context) ([]store.Account, error)
+	Conversation(ctx context.Context, chat messages.Chat) (store.Conversation, error)
 	Close() error
 }
 

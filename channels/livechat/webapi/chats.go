@@ -18,6 +18,7 @@ type Thread struct {
 	ThreadID  string
 	Active    bool
 	LastEvent time.Time // of the newest event, else the thread's own creation; zero when neither can be read
+	Closed    bool      // to the token's owner, who is not told the events
 	JSON      jsontext.Value
 }
 
@@ -181,6 +182,7 @@ func readThread(method string, chat jsontext.Value) (Thread, error) {
 			ID        string         `json:"id"`
 			Active    bool           `json:"active"`
 			CreatedAt jsontext.Value `json:"created_at"`
+			Closed    jsontext.Value `json:"restricted_access"` // the reason, in older versions true
 			Events    []struct {
 				CreatedAt jsontext.Value `json:"created_at"`
 			} `json:"events"`
@@ -190,6 +192,11 @@ func readThread(method string, chat jsontext.Value) (Thread, error) {
 		return Thread{}, fmt.Errorf("LiveChat answered %s with something that is no chat", method)
 	}
 	t := Thread{ChatID: c.ID, ThreadID: c.Thread.ID, Active: c.Thread.Active, JSON: chat.Clone()}
+	switch string(c.Thread.Closed) {
+	case "", "null", "false", `""`:
+	default:
+		t.Closed = true
+	}
 	t.LastEvent = instant(c.Thread.CreatedAt)
 	for _, e := range c.Thread.Events {
 		if at := instant(e.CreatedAt); at.After(t.LastEvent) {

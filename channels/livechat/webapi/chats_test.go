@@ -99,6 +99,24 @@ func TestActiveChats(t *testing.T) {
 	}
 }
 
+// TestClosedThreads are told from those without events.
+func TestClosedThreads(t *testing.T) {
+	server, client, _ := open(t, quick)
+	server.Add(standin.Chat{ID: "A", Threads: []standin.Thread{{ID: "A1", CreatedAt: day, Closed: "chat in another group"}, {ID: "A2", CreatedAt: day}}})
+	var closed []bool
+	for threads, err := range client.Archives(t.Context(), day) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, thread := range threads {
+			closed = append(closed, thread.Closed)
+		}
+	}
+	if !slices.Equal(closed, []bool{true, false}) {
+		t.Errorf("closed %v", closed)
+	}
+}
+
 // TestPagesMeetTheLimit: a page in the middle that LiveChat is too busy for is asked for again, and none is lost.
 func TestPagesMeetTheLimit(t *testing.T) {
 	server, client, pauses := open(t, quick)

@@ -173,8 +173,13 @@ func (t Thread) json() map[string]any {
 			users = append(users, id)
 		}
 	}
-	return map[string]any{
+	whole := map[string]any{
 		"id": t.ID, "active": t.Active, "created_at": t.CreatedAt.UTC().Format("2006-01-02T15:04:05.000000Z07:00"),
 		"user_ids": users, "events": t.Events, "access": map[string]any{"group_ids": []int{0}},
 	}
+	if t.Closed != "" {
+		whole["restricted_access"] = t.Closed
+		delete(whole, "events")
+	}
+	return whole
 }

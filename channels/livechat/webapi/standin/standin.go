@@ -57,11 +57,12 @@ type Chat struct {
 type Thread struct {
 	ID        string
 	Active    bool
+	Closed    string // why the token's owner is not told the events; empty: he is
 	CreatedAt time.Time
 	Events    []map[string]any
 }
 
-// Fault is what happens to one call instead of, or after, what was asked.
+// Fault is what happens to one call instead of, or after, what was asked. The zero value lets one call pass.
 type Fault struct {
 	Status     int
 	Type       string // of the error; empty: not LiveChat's words
@@ -213,7 +214,7 @@ func (s *Server) fault(name string) (Fault, bool) {
 		return Fault{}, false
 	}
 	s.faults[name] = waiting[1:]
-	return waiting[0], true
+	return waiting[0], waiting[0] != Fault{}
 }
 
 func fail(w http.ResponseWriter, f Fault) {
