@@ -22,11 +22,17 @@ const (
 	lockChat = `SELECT id FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3 FOR NO KEY UPDATE`
 )
 
+// lockChat makes the chat if there is none, and every other writer of it wait.
+func (c *call) lockChat(chat messages.Chat) {
+	c.addChat(chat)
+	c.exec(lockChat, chat.Org, chat.LiveChat, chat.ChatID)
+}
+
 func (c *call) addChat(chat messages.Chat) {
 	c.exec(addChat, chat.Org, chat.LiveChat, chat.ChatID, time.Now().UnixMicro())
 }
 
-// Seen reports whether any message of the chat is stored, and whether the one with messageID is.
+// Seen reports whether the chat has any message or was opened, and whether the one with messageID is.
 func (s *Store) Seen(ctx context.Context, chat messages.Chat, messageID string) (chatKnown, messageKnown bool, err error) {
 	err = s.read(ctx, "look up message", func(c *call) {
 		c.each(findMessage, []any{chat.Org, chat.LiveChat, chat.ChatID, messageID}, func(scan func(...any) error) error {
@@ -42,4 +48,4 @@ func (s *Store) Seen(ctx context.Context, chat messages.Chat, messageID string) 
 
 const findMessage = `
 	SELECT EXISTS (SELECT FROM messages WHERE chat = chats.id AND message_id = $4)
-	FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3 AND messages > 0`
+	FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3 AND (messages > 0 OR opened)`

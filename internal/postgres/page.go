@@ -10,8 +10,9 @@ import (
 )
 
 // Page returns the newest q.Limit messages of the window before the cursor, oldest first, with the window's exact total,
-// all as of one moment. store.ErrUnknownChat when no message of the chat is stored. An empty window (From after To) is an
-// empty page. The cost depends on the limit, on the days of the window and on the two edge days, not on the chat's length.
+// all as of one moment. store.ErrUnknownChat when the chat has no message and was not opened. An empty window
+// (From after To) is an empty page. The cost depends on the limit, on the days of the window and on the two edge days, not
+// on the chat's length.
 func (s *Store) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	if q.Limit < 1 {
 		return store.Page{}, fmt.Errorf("read page: limit %d is below 1", q.Limit)
@@ -40,7 +41,7 @@ const countWindow = `
 		+ (SELECT count(*) FROM (SELECT FROM messages WHERE chat = c.id AND created_us BETWEEN $7 AND $8 ORDER BY created_us) m)
 		+ (SELECT count(*) FROM (SELECT FROM messages WHERE chat = c.id AND created_us BETWEEN $9 AND $10 ORDER BY created_us) m)
 	END
-	FROM chats c WHERE c.org = $1 AND c.livechat = $2 AND c.chat_id = $3 AND c.messages > 0`
+	FROM chats c WHERE c.org = $1 AND c.livechat = $2 AND c.chat_id = $3 AND (c.messages > 0 OR c.opened)`
 
 func totalArgs(q store.Query) []any {
 	w := store.WindowOf(q)
@@ -65,6 +66,7 @@ func totalArgs(q store.Query) []any {
 const readEntries = `
 	SELECT ` + store.EntryColumns + `
 	FROM messages m
+	LEFT JOIN LATERAL (SELECT * FROM chat_people WHERE chat = m.chat AND person_id = m.author_id LIMIT 1) p ON true
 	LEFT JOIN LATERAL (SELECT * FROM receipts WHERE chat = m.chat AND message_id = m.message_id LIMIT 1) r ON true
 	LEFT JOIN LATERAL (
 		SELECT * FROM media WHERE id = m.file_id AND org = $1 AND livechat = $2 AND chat_id = $3 LIMIT 1

@@ -10,8 +10,9 @@ import (
 )
 
 // Page returns the newest q.Limit messages of the window before the cursor, oldest first, with the window's exact total,
-// all as of one moment. store.ErrUnknownChat when the chat has no message and was not opened. An empty window (From after To) is an
-// empty page. The cost depends on the limit, on the days of the window and on the two edge days, not on the chat's length.
+// all as of one moment. store.ErrUnknownChat when the chat has no message and was not opened. An empty window
+// (From after To) is an empty page. The cost depends on the limit, on the days of the window and on the two edge days, not
+// on the chat's length.
 func (s *Store) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	if q.Limit < 1 {
 		return store.Page{}, fmt.Errorf("read page: limit %d is below 1", q.Limit)

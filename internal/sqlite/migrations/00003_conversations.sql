@@ -9,7 +9,8 @@ ALTER TABLE chats ADD COLUMN oldest_us INTEGER;
 
 UPDATE chats SET oldest_us = (SELECT min(created_us) FROM messages WHERE chat = chats.id);
 
-CREATE INDEX chats_oldest ON chats (org, livechat, oldest_us);
+-- Partial, so that no search for a chat by its names takes this index for the one of the names.
+CREATE INDEX chats_oldest ON chats (org, livechat, oldest_us) WHERE oldest_us IS NOT NULL;
 
 -- content is JSON (messages.Content).
 ALTER TABLE messages ADD COLUMN content TEXT;

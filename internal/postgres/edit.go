@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/livepipe/livepipe/internal/store"
+	"github.com/livepipe/livepipe/messages"
+)
+
+// SaveEdit gives a message its new content, once for each event: the newest EditedAt stays, whatever the order. An edit
+// that comes before its message is the message, counted once. created_at, place and counters stay, and so does an upload
+// of ours. It reports whether it changed the message. A time that is not RFC 3339 is Permanent("undecodable").
+func (s *Store) SaveEdit(ctx context.Context, eventID string, e messages.MessageUpdated) (changed bool, err error) {
+	edit, err := store.NewEdit(eventID, e)
+	if err != nil {
+		return false, undecodable("save edit", err)
+	}
+	chat, row := edit.Row.Chat, edit.Row
+	args := append([]any{chat.Org, chat.LiveChat, chat.ChatID, store.DayOf(row.CreatedUS), edit.EditedUS}, row.Values...)
+	err = s.write(ctx, "save edit", func(c *call) {
+		changed = false
+		c.lockChat(chat)
+		c.each(saveEdit, args, into(&changed))
+		c.exec(bury, chat.Org, chat.LiveChat, chat.ChatID, edit.MessageID())
+	})
+	return err == nil && changed, err
+}
+
+// SaveDeletion takes the content of a message away, upload included, also of one that comes later; its place and its
+// counters stay. The first deletion stays; a later one changes nothing and returns false. A time that is not RFC 3339 is
+// Permanent("undecodable").
+func (s *Store) SaveDeletion(ctx context.Context, eventID string, e messages.MessageDeleted) (changed bool, err error) {
+	if err := store.CheckDeletion(e); err != nil {
+		return false, undecodable("save deletion", err)
+	}
+	var fresh int64
+	chat := e.Chat
+	args := []any{chat.Org, chat.LiveChat, chat.ChatID, e.MessageID}
+	adds := append(args[:4:4], eventID, e.DeletedAt)
+	err = s.write(ctx, "save deletion", func(c *call) {
+		c.lockChat(chat)
+		c.count(&fresh, addTombstone, adds...)
+		c.exec(dropMedia, args...)
+		c.exec(bury, args...)
+	})
+	return err == nil && fresh == 1, err
+}
+
+// Differs reports whether the message with e's chat and id is stored with another type, text, content, author or
+// created_at than e's. One that was edited or deleted never differs.
+func (s *Store) Differs(ctx context.Context, e messages.MessageReceived) (differs bool, err error) {
+	err = s.read(ctx, "compare message", func(c *call) {
+		differs = false
+		c.each(findWords, []any{e.Org, e.LiveChat, e.ChatID, e.Message.ID}, func(scan func(...any) error) error {
+			same, err := store.HasWords(scan, e.Message)
+			differs = !same
+			return err
+		})
+	})
+	return err == nil && differs, err
+}
+
+const (
+	// saveEdit adds the whole message when there is none, and else sets what the edit tells. Both look at the moment before
+	// the statement, so only one of them finds something to do. Of equally new edits the one with the greater event id wins:
+	// edits in any order end in the same row.
+	saveEdit = `
+		WITH fresh AS (
+			INSERT INTO message_edits (chat, message_id, event_id, edited_us)
+			SELECT id, $6::text, $7::text, $5::bigint FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3
+			ON CONFLICT DO NOTHING
+			RETURNING chat
+		), added AS (
+			INSERT INTO messages (chat, ` + store.MessageColumns + `)
+			SELECT chat, $6::text, $7::text, $8::text, $9::text, $10::text,
+				$11::text, $12::text, $13::text, $14::text, $15::text, $16::bigint,
+				$17::text, $18::text, $19::text, $20::bigint, $21::text,
+				$22::text, $23::boolean, $24::boolean, $25::text
+			FROM fresh
+			ON CONFLICT DO NOTHING
+			RETURNING chat, created_us
+		), counted AS (
+			INSERT INTO chat_days AS d (chat, day, messages) SELECT chat, $4::bigint, 1 FROM added
+			ON CONFLICT (chat, day) DO UPDATE SET messages = d.messages + 1
+		), counted_too AS (` + countInChat + `
+		), edited AS (
+			UPDATE messages SET type = $11, text = $12, author_id = $13, author_type = $14,
+				content = $22, author_guessed = $23, internal = $24, edited_at = $25
+			WHERE chat = (SELECT chat FROM fresh) AND message_id = $6 AND NOT EXISTS (
+				SELECT FROM message_edits e WHERE e.chat = (SELECT chat FROM fresh) AND e.message_id = $6
+					AND (e.edited_us, e.event_id) > ($5, $7))
+			RETURNING chat
+		)
+		SELECT EXISTS (SELECT FROM added) OR EXISTS (SELECT FROM edited)`
+
+	addTombstone = `
+		INSERT INTO message_tombstones (chat, message_id, event_id, deleted_at)
+		SELECT id, $4::text, $5::text, $6::text FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3
+		ON CONFLICT DO NOTHING`
+
+	// Without its row nobody can fetch an upload any more.
+	dropMedia = `
+		DELETE FROM media WHERE org = $1 AND livechat = $2 AND chat_id = $3 AND id = (
+			SELECT file_id FROM messages
+			WHERE chat = (SELECT id FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3) AND message_id = $4)`
+
+	findWords = `SELECT ` + store.WordsColumns + ` FROM messages` + ofMessage + ` AND edited_at IS NULL AND deleted_at IS NULL`
+)
