@@ -3,7 +3,6 @@ package livechat
 import (
 	"errors"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,7 +66,7 @@ func keepable(v jsontext.Value) bool {
 			return false
 		}
 		if token.Kind() == '0' {
-			if f, err := strconv.ParseFloat(token.String(), 64); err != nil || math.IsInf(f, 0) {
+			if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
 				return false
 			}
 		}
