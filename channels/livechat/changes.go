@@ -133,15 +133,11 @@ func messageProperties(change messages.Change) effect {
 	}
 }
 
-// sessionFields comes once for each active chat of the customer. It does not tell the customer's name.
+// sessionFields comes once for each active chat of the customer. It tells the customer's id alone: as one of the people
+// it would take the name away that others told.
 func (r *reading) sessionFields() []messages.Event {
-	var people []messages.Person
-	if p, ok := person(user{ID: r.ID, Type: "customer"}); ok {
-		people = append(people, p)
-	}
 	return r.changed(r.ActiveChat.ChatID, messages.ConversationUpdated{
-		Change: messages.SessionFieldsUpdated, ThreadID: r.ActiveChat.ThreadID, People: people,
-		Details: r.details(r.SessionFields),
+		Change: messages.SessionFieldsUpdated, ThreadID: r.ActiveChat.ThreadID, Details: r.details(r.SessionFields),
 	})
 }
 
