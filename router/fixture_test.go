@@ -170,7 +170,8 @@ func runWith(
 				Binding: Table()[0], Subscriber: engine,
 				Routes: []Route{
 					On(handle),
-					On(func(context.Context, messages.Envelope, messages.MediaUploaded) error { return nil }),
+					idle[messages.MediaUploaded](), idle[messages.MessageUpdated](), idle[messages.MessageDeleted](),
+					idle[messages.ConversationUpdated](),
 				},
 			}},
 			DeadLetters: b.dead, Logger: log, Metrics: b.metrics,
@@ -195,4 +196,9 @@ func runWith(
 			t.Errorf("run: %v", err)
 		}
 	})
+}
+
+// idle is a route that does nothing.
+func idle[T messages.Event]() Route {
+	return On(func(context.Context, messages.Envelope, T) error { return nil })
 }

@@ -282,7 +282,7 @@ func TestAQueueThatClosesUnaskedEndsTheRun(t *testing.T) {
 		also := On(func(context.Context, messages.Envelope, messages.DispatchRequested) error { return nil })
 		r, err := New(Config{
 			Workers: []Worker{
-				{Binding: Table()[1], Subscriber: stays, Routes: []Route{nothing}},
+				{Binding: Table()[1], Subscriber: stays, Routes: []Route{nothing, idle[messages.MessagesSeen]()}},
 				{Binding: Table()[3], Subscriber: goes, Routes: []Route{also}},
 			},
 			DeadLetters: &graveyard{}, Logger: slog.New(slog.DiscardHandler),

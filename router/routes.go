@@ -20,11 +20,18 @@ type Binding struct {
 // added later never holds another up.
 func Table() []Binding {
 	return []Binding{
-		{"history", []messages.Type{messages.TypeMessageReceived, messages.TypeMediaUploaded}, "writes the conversation"},
-		{"delivery", []messages.Type{messages.TypeDeliveryUpdated}, "keeps the receipts of messages"},
+		{"history", []messages.Type{
+			messages.TypeMessageReceived, messages.TypeMediaUploaded, messages.TypeMessageUpdated, messages.TypeMessageDeleted,
+			messages.TypeConversationUpdated,
+		}, "writes the conversation"},
+		{"delivery", []messages.Type{messages.TypeDeliveryUpdated, messages.TypeMessagesSeen}, "keeps how far messages have got"},
 		// An upload is a message of the conversation too, so that rules may send it on. The event describes the file;
-		// its bytes stay unreadable until the media worker has released them.
-		{"routing", []messages.Type{messages.TypeMessageReceived, messages.TypeMediaUploaded}, "chooses destinations by the rules"},
+		// its bytes stay unreadable until the media worker has released them. Unknown events come only where a rule of the
+		// process that receives them asks for one.
+		{"routing", []messages.Type{
+			messages.TypeMessageReceived, messages.TypeMediaUploaded, messages.TypeMessageUpdated, messages.TypeMessageDeleted,
+			messages.TypeConversationUpdated, messages.TypeAccountUpdated, messages.TypeUnknownReceived,
+		}, "chooses destinations by the rules"},
 		{"dispatch", []messages.Type{messages.TypeDispatchRequested}, "delivers to one destination"},
 		{"media", []messages.Type{messages.TypeMediaUploaded}, "makes an upload safe and useful"},
 	}

@@ -11,14 +11,23 @@ import (
 func ExamplePrint() {
 	_ = Print(os.Stdout, Table())
 	// Output:
-	// WORKER    EVENT                           TOPIC                           WHAT THE WORKER DOES
-	// history   livechat.message.received.v1    livechat-message-received-v1    writes the conversation
-	// history   livechat.media.uploaded.v1      livechat-media-uploaded-v1      writes the conversation
-	// delivery  livechat.delivery.updated.v1    livechat-delivery-updated-v1    keeps the receipts of messages
-	// routing   livechat.message.received.v1    livechat-message-received-v1    chooses destinations by the rules
-	// routing   livechat.media.uploaded.v1      livechat-media-uploaded-v1      chooses destinations by the rules
-	// dispatch  livechat.dispatch.requested.v1  livechat-dispatch-requested-v1  delivers to one destination
-	// media     livechat.media.uploaded.v1      livechat-media-uploaded-v1      makes an upload safe and useful
+	// WORKER    EVENT                             TOPIC                             WHAT THE WORKER DOES
+	// history   livechat.message.received.v1      livechat-message-received-v1      writes the conversation
+	// history   livechat.media.uploaded.v1        livechat-media-uploaded-v1        writes the conversation
+	// history   livechat.message.updated.v1       livechat-message-updated-v1       writes the conversation
+	// history   livechat.message.deleted.v1       livechat-message-deleted-v1       writes the conversation
+	// history   livechat.conversation.updated.v1  livechat-conversation-updated-v1  writes the conversation
+	// delivery  livechat.delivery.updated.v1      livechat-delivery-updated-v1      keeps how far messages have got
+	// delivery  livechat.messages.seen.v1         livechat-messages-seen-v1         keeps how far messages have got
+	// routing   livechat.message.received.v1      livechat-message-received-v1      chooses destinations by the rules
+	// routing   livechat.media.uploaded.v1        livechat-media-uploaded-v1        chooses destinations by the rules
+	// routing   livechat.message.updated.v1       livechat-message-updated-v1       chooses destinations by the rules
+	// routing   livechat.message.deleted.v1       livechat-message-deleted-v1       chooses destinations by the rules
+	// routing   livechat.conversation.updated.v1  livechat-conversation-updated-v1  chooses destinations by the rules
+	// routing   livechat.account.updated.v1       livechat-account-updated-v1       chooses destinations by the rules
+	// routing   livechat.unknown.v1               livechat-unknown-v1               chooses destinations by the rules
+	// dispatch  livechat.dispatch.requested.v1    livechat-dispatch-requested-v1    delivers to one destination
+	// media     livechat.media.uploaded.v1        livechat-media-uploaded-v1        makes an upload safe and useful
 }
 
 func TestSelect(t *testing.T) {

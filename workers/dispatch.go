@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/livepipe/livepipe/internal/rules"
@@ -85,6 +86,9 @@ func (d *Dispatch) Handle(ctx context.Context, env messages.Envelope, e messages
 	if !ok {
 		return messages.Permanent(messages.ReasonRefused, errors.New("the destination is no longer configured"))
 	}
+	if !destination.Internal && isInternal(e.Event) { // it asked for notes among agents when the event was routed
+		return messages.Permanent(messages.ReasonRefused, errors.New("the destination no longer takes internal notes"))
+	}
 	done, err := d.store.Dispatched(ctx, env.ID)
 	if err != nil {
 		return fmt.Errorf("look up dispatch: %w", err)
@@ -109,6 +113,19 @@ func (d *Dispatch) deliver(ctx context.Context, to rules.Destination, env messag
 		d.tell(ctx, e)
 	}
 	return nil
+}
+
+// isInternal reports whether an event is a note among agents, or the edit of one. What cannot be read may be one.
+func isInternal(env messages.Envelope) bool {
+	if env.Type != messages.TypeMessageReceived && env.Type != messages.TypeMessageUpdated {
+		return false
+	}
+	var data struct {
+		Message struct {
+			Internal bool `json:"internal"`
+		} `json:"message"`
+	}
+	return json.Unmarshal(env.Data, &data) != nil || data.Message.Internal
 }
 
 // tell is the destination "log".

@@ -319,17 +319,24 @@ func TestFailuresShowNothingPrivate(t *testing.T) {
 				return answers[calls.Add(1)%int64(len(answers))]()
 			}),
 		})
-		down := failingStore{err: fmt.Errorf("insert %s of %s", privateText, privateMail)}
-		history := &workers.History{Store: down}
+		down := &ledger{err: fmt.Errorf("insert %s of %s", privateText, privateMail)}
+		history := newHistory(t, down)
+		delivery := &workers.Delivery{Store: down}
 		routing := &workers.Routing{
 			Rules: load(t, "rules: [{name: age, when: 'int(message.text) > 1', to: [log]}]"), Publisher: &publisher{}, Now: time.Now,
 		}
 		dead := &publisher{}
 		queues := map[string]*queue{"history": newQueue(), "routing": newQueue(), "dispatch": newQueue(), "delivery": newQueue()}
 		e := start(t, log, dead, queues, map[string][]router.Route{
-			"history":  {router.On(history.Handle), router.On(history.HandleUpload)},
-			"delivery": {router.On((&workers.Delivery{Store: down}).Handle)},
-			"routing":  {router.On(routing.Handle), router.On(routing.HandleUpload)},
+			"history": {
+				router.On(history.Handle), router.On(history.HandleUpload), router.On(history.HandleEdit),
+				router.On(history.HandleDeletion), router.On(history.HandleConversation),
+			},
+			"delivery": {router.On(delivery.Handle), router.On(delivery.HandleSeen)},
+			"routing": {
+				router.On(routing.Handle), router.On(routing.HandleUpload), router.On(routing.HandleEdit), router.On(routing.HandleDeletion),
+				router.On(routing.HandleConversation), router.On(routing.HandleAccount), router.On(routing.HandleUnknown),
+			},
 			"dispatch": {router.On(dispatch.Handle)},
 		})
 		for i := range 20 {
@@ -339,6 +346,10 @@ func TestFailuresShowNothingPrivate(t *testing.T) {
 			queues["history"].put(t, env)
 			queues["routing"].put(t, env)
 			queues["delivery"].put(t, env) // not its type
+			edit := edited()
+			edit.ChatID = m.ChatID
+			queues["history"].put(t, seal(t, edit))
+			queues["routing"].put(t, seal(t, edit))
 			queues["dispatch"].put(t, seal(t, messages.DispatchRequested{Origin: m.Origin, Destination: "a", Event: env}))
 		}
 		time.Sleep(24 * time.Hour)
@@ -350,7 +361,7 @@ func TestFailuresShowNothingPrivate(t *testing.T) {
 				shown += fmt.Sprintln(worker, letter.Metadata)
 			}
 		}
-		if len(dead.sent["history"]) != 20 || len(dead.sent["routing"]) != 20 || len(dead.sent["delivery"]) != 20 {
+		if len(dead.sent["history"]) != 40 || len(dead.sent["routing"]) != 40 || len(dead.sent["delivery"]) != 20 {
 			t.Errorf("dead letters: history %d, routing %d, delivery %d", len(dead.sent["history"]), len(dead.sent["routing"]), len(dead.sent["delivery"]))
 		}
 		for _, hidden := range []string{"4111", privateMail, "hunter2", "a.example", strings.TrimPrefix(key, "whsec_")} {

@@ -18,6 +18,7 @@ import (
 	"github.com/livepipe/livepipe/internal/rules"
 	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/messages"
+	"github.com/livepipe/livepipe/workers"
 )
 
 const (
@@ -86,6 +87,24 @@ func openStore(t *testing.T) *sqlite.Store {
 		}
 	})
 	return s
+}
+
+// newHistory is a history worker whose lines and count nobody reads.
+func newHistory(t *testing.T, s workers.HistoryStore) *workers.History {
+	t.Helper()
+	h, err := workers.NewHistory(s, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// edited is an edit of received.
+func edited() messages.MessageUpdated {
+	e := received()
+	text := privateText + " 1111"
+	e.Message.Text = &text
+	return messages.MessageUpdated{Origin: e.Origin, Message: e.Message, EditedAt: "2026-01-02T03:06:00Z", Revision: "r1"}
 }
 
 // webhooks is a rules set with a webhook for each name and URL, and a rule that sends everything to all of them.

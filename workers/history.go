@@ -8,26 +8,133 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/livepipe/livepipe/messages"
 )
 
 // HistoryStore keeps conversations.
 type HistoryStore interface {
+	MessageStore
+	ChangeStore
+}
+
+// MessageStore keeps messages as they were first written.
+type MessageStore interface {
 	// SaveMessage stores a message once, with its event ID in the same transaction, and reports whether it was new.
 	SaveMessage(ctx context.Context, eventID string, e messages.MessageReceived) (saved bool, err error)
+	// Differs reports whether the stored message with e's chat and id was written with other words than e's. Edits of the
+	// stored one do not count.
+	Differs(ctx context.Context, e messages.MessageReceived) (bool, error)
+}
+
+// ChangeStore keeps what happens to a conversation afterwards and around its messages.
+type ChangeStore interface {
+	// SaveEdit gives a message its new content, unless a newer edit or a removal came first, and stores the whole message
+	// when it is not known yet.
+	SaveEdit(ctx context.Context, eventID string, e messages.MessageUpdated) (changed bool, err error)
+	// SaveDeletion takes the content of a message away, also of one that comes later.
+	SaveDeletion(ctx context.Context, eventID string, e messages.MessageDeleted) (changed bool, err error)
+	// SaveConversation keeps a change of a conversation once, and the people that it tells about.
+	SaveConversation(ctx context.Context, eventID string, e messages.ConversationUpdated) (saved bool, err error)
 }
 
 // History writes the conversation.
-type History struct{ Store HistoryStore }
+type History struct {
+	store     HistoryStore
+	log       *slog.Logger
+	conflicts prometheus.Counter
+}
 
-// Handle stores a message.
+// NewHistory makes a history worker that tells log which messages came again with other words. The count of them is
+// registered once in reg; nil keeps it to itself.
+func NewHistory(s HistoryStore, log *slog.Logger, reg prometheus.Registerer) (*History, error) {
+	h := &History{store: s, log: log, conflicts: prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "livepipe", Subsystem: "history", Name: "conflicts_total",
+		Help: "Messages that came again with other words; the first ones stay.",
+	})}
+	if reg == nil {
+		return h, nil
+	}
+	if err := reg.Register(h.conflicts); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return h, nil
+}
+
+// Handle stores a message. One that came again changes nothing.
 func (h *History) Handle(ctx context.Context, env messages.Envelope, e messages.MessageReceived) error {
-	if err := storable(e); err != nil {
+	if err := storable(e.Chat, e.Message); err != nil {
 		return err
 	}
-	if _, err := h.Store.SaveMessage(ctx, env.ID, e); err != nil { // not new is well: the event came again
+	saved, err := h.store.SaveMessage(ctx, env.ID, e)
+	if err != nil {
 		return fmt.Errorf("save message: %w", err)
+	}
+	if saved {
+		return nil
+	}
+	return h.compare(ctx, env, e)
+}
+
+// compare tells when a message came again with other words: somebody has changed it on the way, or gives one id to two
+// messages.
+func (h *History) compare(ctx context.Context, env messages.Envelope, e messages.MessageReceived) error {
+	differs, err := h.store.Differs(ctx, e)
+	if err != nil {
+		return fmt.Errorf("compare message: %w", err)
+	}
+	if !differs {
+		return nil
+	}
+	h.conflicts.Inc()
+	h.log.LogAttrs(ctx, slog.LevelWarn, "a message came again with other words; the first one stays",
+		slog.String("event_id", env.ID),
+		slog.String("channel", e.Channel),
+		slog.String("org", e.Org),
+		slog.String("livechat", e.LiveChat),
+		slog.String("chat_id", e.ChatID),
+		slog.String("message_id", e.Message.ID),
+	)
+	return nil
+}
+
+// HandleEdit stores the new content of a message.
+func (h *History) HandleEdit(ctx context.Context, env messages.Envelope, e messages.MessageUpdated) error {
+	if err := errors.Join(storable(e.Chat, e.Message), timely("edited_at", e.EditedAt)); err != nil {
+		return err
+	}
+	if _, err := h.store.SaveEdit(ctx, env.ID, e); err != nil {
+		return fmt.Errorf("save edit: %w", err)
+	}
+	return nil
+}
+
+// HandleDeletion removes a message, also one that is still to come.
+func (h *History) HandleDeletion(ctx context.Context, env messages.Envelope, e messages.MessageDeleted) error {
+	if err := errors.Join(named("deletion", e.ChatID, e.MessageID), timely("deleted_at", e.DeletedAt)); err != nil {
+		return err
+	}
+	if _, err := h.store.SaveDeletion(ctx, env.ID, e); err != nil {
+		return fmt.Errorf("save deletion: %w", err)
+	}
+	return nil
+}
+
+// HandleConversation stores what happened to a conversation and the people in it.
+func (h *History) HandleConversation(ctx context.Context, env messages.Envelope, e messages.ConversationUpdated) error {
+	problems := []error{named("change", e.ChatID, string(e.Change)), timely("at", e.At)}
+	for _, p := range e.People {
+		problems = append(problems, named("person", p.ID))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	if _, err := h.store.SaveConversation(ctx, env.ID, e); err != nil {
+		return fmt.Errorf("save conversation: %w", err)
 	}
 	return nil
 }
@@ -51,12 +158,22 @@ func uploadMessage(e messages.MediaUploaded) messages.Message {
 }
 
 // storable refuses what no store could ever keep, so that it is set aside at once and not tried twelve times.
-func storable(e messages.MessageReceived) error {
-	if e.ChatID == "" || e.Message.ID == "" {
-		return messages.Permanent(messages.ReasonUndecodable, errors.New("message without chat or id"))
+func storable(chat messages.Chat, m messages.Message) error {
+	return errors.Join(named("message", chat.ChatID, m.ID), timely("created_at", m.CreatedAt))
+}
+
+// named refuses something of which an id is missing.
+func named(what string, ids ...string) error {
+	if slices.Contains(ids, "") {
+		return messages.Permanent(messages.ReasonUndecodable, fmt.Errorf("%s without an id", what))
 	}
-	if _, err := messages.ParseTime(e.Message.CreatedAt); err != nil {
-		return messages.Permanent(messages.ReasonUndecodable, fmt.Errorf("message's created_at: %w", err))
+	return nil
+}
+
+// timely refuses a time that is none.
+func timely(field, text string) error {
+	if _, err := messages.ParseTime(text); err != nil {
+		return messages.Permanent(messages.ReasonUndecodable, fmt.Errorf("%s: %w", field, err))
 	}
 	return nil
 }

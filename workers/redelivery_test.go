@@ -39,13 +39,13 @@ func again(t *testing.T, handle func(ctx context.Context) error) {
 func TestRedeliveryHasNoSecondEffect(t *testing.T) {
 	t.Run("message to history", func(t *testing.T) {
 		s, e := openStore(t), received()
-		history, env := &workers.History{Store: s}, seal(t, e)
+		history, env := newHistory(t, s), seal(t, e)
 		again(t, func(ctx context.Context) error { return history.Handle(ctx, env, e) })
 		wantMessages(t, s, e.Chat, "msg-1")
 	})
 	t.Run("upload to history", func(t *testing.T) {
 		s, e := openStore(t), uploaded()
-		history, env := &workers.History{Store: s}, seal(t, e)
+		history, env := newHistory(t, s), seal(t, e)
 		again(t, func(ctx context.Context) error { return history.HandleUpload(ctx, env, e) })
 		wantMessages(t, s, e.Chat, e.File.ID)
 	})

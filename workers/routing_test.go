@@ -114,3 +114,53 @@ func isPermanent(err error, reason string) bool {
 	var final *messages.PermanentError
 	return errors.As(err, &final) && final.Reason == reason
 }
+
+// What is sent on is the event as it came, and rules choose by what kind of event it is.
+func TestRoutingOfEveryKindOfEvent(t *testing.T) {
+	tests := map[string]struct {
+		when   string
+		handle func(*workers.Routing) (messages.Envelope, error)
+	}{
+		"a message": {`message.id == "msg-1" and not message.edited`, func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, received(), r.Handle)
+		}},
+		"an upload": {`file.extension == ".png"`, func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, uploaded(), r.HandleUpload)
+		}},
+		"an edit": {`message.edited and message.text contains "1111 1111"`, func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, edited(), r.HandleEdit)
+		}},
+		"a removal": {`message.deleted and message.id == "m"`, func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, messages.MessageDeleted{Origin: origin(), MessageID: "m"}, r.HandleDeletion)
+		}},
+		"a conversation": {`change == "chat_closed"`, func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, messages.ConversationUpdated{Origin: origin(), Change: messages.ChatClosed}, r.HandleConversation)
+		}},
+		"an account": {`action == "tag_created"`, func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, messages.AccountUpdated{Origin: origin(), Action: "tag_created"}, r.HandleAccount)
+		}},
+		"something unknown": {`action == "beamed"`, func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, messages.UnknownReceived{Origin: origin(), Action: "beamed"}, r.HandleUnknown)
+		}},
+	}
+	for name, tt := range tests {
+		published := &publisher{}
+		env, err := tt.handle(&workers.Routing{
+			Rules:     load(t, places+"rules: [{name: one, when: '"+tt.when+"', to: [crm]}, {name: rest, when: 'true', to: [drop]}]"),
+			Publisher: published, Now: time.Now,
+		})
+		sent := published.sent[messages.TypeDispatchRequested.Topic()]
+		if err != nil || len(sent) != 1 {
+			t.Errorf("%s: %d dispatches, %v", name, len(sent), err)
+			continue
+		}
+		request, err := bus.Unmarshal(sent[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, err := messages.Open[messages.DispatchRequested](request)
+		if diff := cmp.Diff(env, asked.Event); err != nil || diff != "" {
+			t.Errorf("%s: %v, event inside (-want +got):\n%s", name, err, diff)
+		}
+	}
+}

@@ -87,6 +87,7 @@ type Store interface {
 	workers.DeliveryStore
 	workers.DispatchStore
 	workers.MediaStore
+	RetentionStore
 	Health(ctx context.Context) error
 }
 

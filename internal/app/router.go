@@ -33,7 +33,10 @@ func (p *process) startRouter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	handlers := p.handlers()
+	handlers, err := p.handlers()
+	if err != nil {
+		return err
+	}
 	config := router.Config{DeadLetters: watched{p.Bus.DeadLetters, p.health}, Logger: p.log, Metrics: p.Registry}
 	for _, binding := range p.Router.Workers {
 		config.Workers = append(config.Workers, router.Worker{
@@ -53,6 +56,9 @@ func (p *process) startRouter(ctx context.Context) error {
 		r.Drain()
 		return errors.Join(engine.Stop(ctx), r.Close())
 	})
+	if err := p.startRetention(); err != nil {
+		return err
+	}
 	select {
 	case <-r.Running():
 		return nil
@@ -65,8 +71,11 @@ func (p *process) startRouter(ctx context.Context) error {
 
 // handlers binds the workers' methods to the event types. The table in router says which queue takes which types, and
 // router.New refuses a handler that has no place there or a type without a handler.
-func (p *process) handlers() map[string][]router.Route {
-	history := &workers.History{Store: p.Store}
+func (p *process) handlers() (map[string][]router.Route, error) {
+	history, err := workers.NewHistory(p.Store, p.log, p.Registry)
+	if err != nil {
+		return nil, err
+	}
 	delivery := &workers.Delivery{Store: p.Store}
 	routing := &workers.Routing{Rules: p.Router.Rules, Publisher: watched{p.Bus.Publisher, p.health}, Now: time.Now}
 	media := &workers.Media{Store: p.Store, Blobs: p.Blobs, Cleaner: media.NewCleaner(media.Config{}), Now: time.Now}
@@ -76,10 +85,17 @@ func (p *process) handlers() map[string][]router.Route {
 		return nil
 	})
 	return map[string][]router.Route{
-		"history":  {router.On(history.Handle), router.On(history.HandleUpload)},
-		"delivery": {router.On(delivery.Handle)},
-		"routing":  {router.On(routing.Handle), router.On(routing.HandleUpload)},
+		"history": {
+			router.On(history.Handle), router.On(history.HandleUpload), router.On(history.HandleEdit),
+			router.On(history.HandleDeletion), router.On(history.HandleConversation),
+		},
+		"delivery": {router.On(delivery.Handle), router.On(delivery.HandleSeen)},
+		"routing": {
+			router.On(routing.Handle), router.On(routing.HandleUpload), router.On(routing.HandleEdit),
+			router.On(routing.HandleDeletion), router.On(routing.HandleConversation), router.On(routing.HandleAccount),
+			router.On(routing.HandleUnknown),
+		},
 		"dispatch": {router.On(dispatch.Handle)},
 		"media":    {router.On(media.Handle)},
-	}
+	}, nil
 }

@@ -4,73 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/vm"
-
-	"github.com/livepipe/livepipe/messages"
 )
-
-// Facts are what a condition can ask about. The tags are the names in the file.
-type Facts struct {
-	Type     string       `expr:"type"` // of the event, such as livechat.message.received.v1
-	Channel  string       `expr:"channel"`
-	Org      string       `expr:"org"`
-	LiveChat string       `expr:"livechat"`
-	User     string       `expr:"user"`
-	ChatID   string       `expr:"chat_id"`
-	Message  MessageFacts `expr:"message"`
-	Author   AuthorFacts  `expr:"author"`
-	File     FileFacts    `expr:"file"`
-}
-
-// MessageFacts describe the message. Text is empty where there is none; CreatedAt is in the sender's own offset.
-type MessageFacts struct {
-	ID        string    `expr:"id"`
-	Type      string    `expr:"type"`
-	Text      string    `expr:"text"`
-	CreatedAt time.Time `expr:"created_at"`
-}
-
-// AuthorFacts describe who wrote.
-type AuthorFacts struct {
-	ID   string `expr:"id"`
-	Type string `expr:"type"`
-}
-
-// FileFacts describe an upload; everything is empty where there is none. Size is in bytes.
-type FileFacts struct {
-	ID          string `expr:"id"`
-	Name        string `expr:"name"`
-	ContentType string `expr:"content_type"`
-	Size        int    `expr:"size"`
-	Extension   string `expr:"extension"`
-}
-
-// FactsOf gathers the facts of a message that came as an event of type t.
-func FactsOf(t messages.Type, o messages.Origin, m messages.Message) Facts {
-	f := Facts{
-		Type: string(t), Channel: o.Channel, Org: o.Org, LiveChat: o.LiveChat, User: o.User, ChatID: o.ChatID,
-		Message: MessageFacts{ID: m.ID, Type: m.Type},
-		Author:  AuthorFacts{ID: m.Author.ID, Type: m.Author.Type},
-	}
-	if m.Text != nil {
-		f.Message.Text = *m.Text
-	}
-	if at, err := messages.ParseTime(m.CreatedAt); err == nil { // history has refused it otherwise
-		f.Message.CreatedAt = at
-	}
-	if m.File != nil {
-		f.File = FileFacts{
-			ID: m.File.ID, Name: m.File.Name, ContentType: m.File.ContentType,
-			Size: int(m.File.Size), Extension: m.File.Extension,
-		}
-	}
-	return f
-}
 
 const (
 	maxSource = 4096 // characters of a condition: more than anybody reads
@@ -80,15 +19,18 @@ const (
 	memoryBudget = 10_000
 )
 
-// condition is a compiled expression.
-type condition struct{ program *vm.Program }
+// condition is a compiled expression and the constant strings in it.
+type condition struct {
+	program *vm.Program
+	words   map[string]bool
+}
 
 // compile checks an expression against Facts.
 func compile(source string) (condition, error) {
 	if len(source) > maxSource {
 		return condition{}, fmt.Errorf("when is longer than %d characters: split the rule", maxSource)
 	}
-	guard := &guard{}
+	guard := &guard{words: map[string]bool{}}
 	options := []expr.Option{expr.Env(Facts{}), expr.AsBool(), expr.MaxNodes(maxNodes), expr.Patch(guard), expr.DisableAllBuiltins()}
 	for _, name := range allowed() {
 		options = append(options, expr.EnableBuiltin(name))
@@ -104,7 +46,7 @@ func compile(source string) (condition, error) {
 	if err != nil {
 		return condition{}, fmt.Errorf("when: %w", err)
 	}
-	return condition{program: program}, nil
+	return condition{program: program, words: guard.words}, nil
 }
 
 func (c condition) holds(f Facts) (bool, error) {
@@ -129,12 +71,17 @@ func allowed() []string {
 	}
 }
 
-// guard refuses what could cost more than the length of expression times text.
-type guard struct{ problem error }
+// guard refuses what could cost more than the length of expression times text, and notes the constant strings.
+type guard struct {
+	problem error
+	words   map[string]bool
+}
 
 // Visit implements ast.Visitor.
 func (g *guard) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
+	case *ast.StringNode:
+		g.words[n.Value] = true
 	case *ast.BinaryNode:
 		_, constant := n.Right.(*ast.StringNode)
 		if n.Operator == "matches" && !constant { // a pattern that a sender chose could be any size

@@ -29,6 +29,9 @@ type Destination struct {
 	URL     *url.URL
 	Signer  *standardwebhooks.Webhook // holds the secret; it has no printable form
 	Timeout time.Duration             // of one delivery
+	// Internal asks for notes among agents too. The default is no: what stands behind a destination may show the visitor
+	// whatever it gets.
+	Internal bool
 }
 
 // String names the destination and nothing of its URL, which may hold credentials.
@@ -55,6 +58,7 @@ type destinationSpec struct {
 	SecretFile string        `yaml:"secret_file"`
 	Timeout    time.Duration `yaml:"timeout"`
 	Insecure   bool          `yaml:"insecure"`
+	Internal   bool          `yaml:"internal"`
 }
 
 // destinationName keeps names fit for events, logs and metrics.
@@ -62,7 +66,7 @@ var destinationName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
 // build checks one destination and returns every problem with it.
 func (spec destinationSpec) build(name, dir string, env func(string) string) (Destination, []error) {
-	d := Destination{Name: name, Type: spec.Type, Timeout: spec.Timeout}
+	d := Destination{Name: name, Type: spec.Type, Timeout: spec.Timeout, Internal: spec.Internal}
 	var problems []error
 	if name == Log || name == Drop {
 		problems = append(problems, fmt.Errorf("%q is built in: choose another name", name))
@@ -70,9 +74,13 @@ func (spec destinationSpec) build(name, dir string, env func(string) string) (De
 		problems = append(problems, errors.New("a name has 1 to 63 of a-z, 0-9, _ and -, and starts with a letter or digit"))
 	}
 	switch spec.Type {
-	case Log, Drop:
-		if spec != (destinationSpec{Type: spec.Type}) {
-			problems = append(problems, fmt.Errorf("type %s takes no other setting: remove them", spec.Type))
+	case Log:
+		if spec != (destinationSpec{Type: Log, Internal: spec.Internal}) {
+			problems = append(problems, errors.New("type log takes no other setting than internal: remove them"))
+		}
+	case Drop:
+		if spec != (destinationSpec{Type: Drop}) {
+			problems = append(problems, errors.New("type drop takes no other setting: remove them"))
 		}
 	case Webhook:
 		var err error

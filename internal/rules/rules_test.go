@@ -19,7 +19,7 @@ import (
 var secret = "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 24)))
 
 func environment(name string) string {
-	return map[string]string{"CRM_SECRET": secret, "ARCHIVE_SECRET": secret, "BARE": "secret", "SHORT": "whsec_c2hvcnQ=", "NOT64": "whsec_" + strings.Repeat("!", 40)}[name]
+	return map[string]string{"CRM_SECRET": secret, "ARCHIVE_SECRET": secret, "DESK_SECRET": secret, "BARE": "secret", "SHORT": "whsec_c2hvcnQ=", "NOT64": "whsec_" + strings.Repeat("!", 40)}[name]
 }
 
 func load(t *testing.T, text string) (*Set, error) {
@@ -40,9 +40,13 @@ func wrote(text string, change ...func(*messages.Message)) Facts {
 	for _, c := range change {
 		c(&m)
 	}
-	return FactsOf(messages.TypeMessageReceived, messages.Origin{
+	return OfMessage(messages.TypeMessageReceived, somewhere(), m)
+}
+
+func somewhere() messages.Origin {
+	return messages.Origin{
 		Channel: "livechat", User: "u", Chat: messages.Chat{Tenant: messages.Tenant{Org: "o", LiveChat: "l"}, ChatID: "c"},
-	}, m)
+	}
 }
 
 func names(targets []Target) []string {
@@ -63,6 +67,7 @@ func TestExampleFile(t *testing.T) {
 		m.Text, m.Type = nil, messages.MessageFile
 		m.File = &messages.File{ID: "media_1", ContentType: "image/png", Size: 2_000_000}
 	}
+	internal := func(m *messages.Message) { m.Internal = true }
 	atNight := func(m *messages.Message) { m.CreatedAt = "2026-01-02T23:30:00+01:00" }
 	tests := map[string]struct {
 		facts Facts
@@ -74,6 +79,12 @@ func TestExampleFile(t *testing.T) {
 		"an image":               {wrote("", image), []string{"archive by everything-is-archived", "audit by large-images"}},
 		"the sender's own night": {wrote("hello", atNight), []string{"archive by everything-is-archived", "crm by at-night"}},
 		"only the first":         {wrote("hello"), []string{"archive by everything-is-archived"}},
+		"a note among agents":    {wrote("order", internal), []string{"desk by the-desk"}},
+		"an edit":                {OfEdit(messages.MessageUpdated{Message: messages.Message{Text: new(string)}}), []string{"archive by everything-is-archived"}},
+		"a transfer":             {OfConversation(messages.ConversationUpdated{Change: messages.ChatTransferred, GroupIDs: []int64{5}}), []string{"archive by everything-is-archived", "desk by the-desk"}},
+		"a transfer elsewhere":   {OfConversation(messages.ConversationUpdated{Change: messages.ChatTransferred, GroupIDs: []int64{6}}), []string{"archive by everything-is-archived"}},
+		"a tag":                  {OfConversation(messages.ConversationUpdated{Change: messages.ThreadTagged, Tag: "vip"}), []string{"archive by everything-is-archived", "crm by vip"}},
+		"something unknown":      {OfUnknown(messages.UnknownReceived{}), []string{"archive by everything-is-archived", "audit by what-livepipe-does-not-know"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +96,9 @@ func TestExampleFile(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+	if !set.Asks(messages.TypeUnknownReceived) {
+		t.Error("the example does not ask for what is unknown")
 	}
 	crm, ok := set.Destination("crm")
 	if !ok || crm.URL.Host != "crm.example.com" || crm.Timeout.String() != "5s" || crm.Signer == nil {
@@ -189,7 +203,7 @@ more: 1
 		`10: destination "file": read secret_file`,
 		`11: destination "typo": unknown field "ulr"`,
 		`12: destination "slow": timeout has to be more than 0 and at most 25s`,
-		`13: destination "extra": type log takes no other setting: remove them`,
+		`13: destination "extra": type log takes no other setting than internal: remove them`,
 		`15: rule "one": when, column 1: unknown name mesage`,
 		`18: rule "one": the name is taken by the rule in line 15: choose another`,
 		`18: rule "one": when: expected bool, but got string`,

@@ -1,6 +1,6 @@
 // Package rules decides which destinations an event goes to. The rules stand in a YAML file that people write, with
-// conditions in the language of expr-lang/expr over the facts of a message. Everything in the file is checked when it is
-// loaded; what can still fail afterwards is a condition over a message that its author did not think of.
+// conditions in the language of expr-lang/expr over the facts of an event. Everything in the file is checked when it is
+// loaded; what can still fail afterwards is a condition over an event that its author did not think of.
 package rules
 
 import (
@@ -35,8 +35,15 @@ type Target struct {
 // Default is the set without a file: everything goes to the log.
 func Default() *Set { return &Set{destinations: builtin()} }
 
+// Asks reports whether a rule asks for events of a type: whether the type's whole word stands in its condition. Events
+// that nobody needs unless a rule asks for them are published only then.
+func (s *Set) Asks(t messages.Type) bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool { return r.when.words[string(t)] })
+}
+
 // Route lists where an event goes, each destination once. The first rule that matches ends the list unless it says
-// "continue". What no rule matches goes to the log, so that a gap in the rules is seen. The error is permanent and names
+// "continue". What no rule matches goes to the log, so that a gap in the rules is seen. A note among agents goes only to
+// destinations that take internal ones; the others are left out whatever the rules say. The error is permanent and names
 // the rule; it never quotes the message.
 func (s *Set) Route(f Facts) ([]Target, error) {
 	var targets []Target
@@ -52,7 +59,7 @@ func (s *Set) Route(f Facts) ([]Target, error) {
 		matched = true
 		for _, to := range r.to {
 			taken := slices.ContainsFunc(targets, func(t Target) bool { return t.Destination == to })
-			if to != Drop && !taken {
+			if to != Drop && !taken && s.takes(to, f) {
 				targets = append(targets, Target{Destination: to, Rule: r.name})
 			}
 		}
@@ -60,10 +67,15 @@ func (s *Set) Route(f Facts) ([]Target, error) {
 			break
 		}
 	}
-	if !matched {
+	if !matched && s.takes(Log, f) {
 		targets = []Target{{Destination: Log}}
 	}
 	return targets, nil
+}
+
+// takes reports whether an event may go to a destination at all.
+func (s *Set) takes(name string, f Facts) bool {
+	return !f.Message.Internal || s.destinations[name].Internal
 }
 
 // Destination finds a destination by its name.
@@ -86,7 +98,7 @@ type failure struct{ rule string }
 
 // Error implements error.
 func (f *failure) Error() string {
-	return fmt.Sprintf("rule %q: its condition failed on this message", f.rule)
+	return fmt.Sprintf("rule %q: its condition failed on this event", f.rule)
 }
 
 // LogValue implements slog.LogValuer: the text quotes nothing that a sender wrote.

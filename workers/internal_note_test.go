@@ -1,0 +1,75 @@
+package workers_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/livepipe/livepipe/messages"
+	"github.com/livepipe/livepipe/workers"
+)
+
+const sides = `destinations:
+  customer: {type: webhook, url: "https://customer.example", secret_env: KEY}
+  desk: {type: webhook, url: "https://desk.example", secret_env: KEY, internal: true}
+rules: [{name: all, when: "true", to: [customer, desk, log]}]
+`
+
+// internalEvents are a note among agents and its edit.
+func internalEvents(t *testing.T) map[string]func(*workers.Routing) (messages.Envelope, error) {
+	note, edit := received(), edited()
+	note.Message.Internal, edit.Message.Internal = true, true
+	return map[string]func(*workers.Routing) (messages.Envelope, error){
+		"a note":   func(r *workers.Routing) (messages.Envelope, error) { return handling(t, note, r.Handle) },
+		"its edit": func(r *workers.Routing) (messages.Envelope, error) { return handling(t, edit, r.HandleEdit) },
+	}
+}
+
+func TestANoteAmongAgentsIsDispatchedOnlyWhereItWasAskedFor(t *testing.T) {
+	for name, handle := range internalEvents(t) {
+		published := &publisher{}
+		env, err := handle(&workers.Routing{Rules: load(t, sides), Publisher: published, Now: time.Now})
+		want := messages.EventID(origin(), messages.TypeDispatchRequested, env.ID, "desk")
+		if got := published.ids(messages.TypeDispatchRequested.Topic()); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: dispatches %v, %v", name, got, err)
+		}
+	}
+}
+
+// A destination that was down for days must not get, when it is back, the notes that it no longer asks for.
+func TestANoteOnItsWayIsHeldBackWhenItsDestinationNoLongerAsks(t *testing.T) {
+	posts := map[string]int{}
+	log, lines := journal()
+	dispatch := workers.NewDispatch(workers.DispatchConfig{
+		Store: &notes{}, Rules: load(t, sides), Logger: log,
+		HTTP: roundTrip(func(r *http.Request) (*http.Response, error) {
+			posts[r.URL.Host]++
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+		}),
+	})
+	defer dispatch.Close()
+	deliver := func(destination string, event messages.Envelope) error {
+		e := messages.DispatchRequested{Origin: origin(), Destination: destination, Event: event}
+		return dispatch.Handle(t.Context(), seal(t, e), e)
+	}
+	for name, handle := range internalEvents(t) {
+		env, err := handle(&workers.Routing{Rules: load(t, sides), Publisher: &publisher{}, Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, destination := range []string{"customer", "log"} {
+			if err := deliver(destination, env); !isPermanent(err, "refused") {
+				t.Errorf("%s to %s: %v", name, destination, err)
+			}
+		}
+		if err := deliver("desk", env); err != nil {
+			t.Errorf("%s to the desk: %v", name, err)
+		}
+	}
+	if err := deliver("customer", seal(t, received())); err != nil {
+		t.Errorf("a message to the customer: %v", err)
+	}
+	if posts["customer.example"] != 1 || posts["desk.example"] != 2 || lines.String() != "" {
+		t.Errorf("posts %v, log %s", posts, lines)
+	}
+}
