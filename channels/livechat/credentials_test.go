@@ -33,6 +33,7 @@ func TestCredentials(t *testing.T) {
 		"null":                       {`{"webhook_id":null,"secret_key":null,"organization_id":null}`, c{}},
 		"escaped":                    {`{"secret\u005fkey":"\u0073"}`, says("s", "", "")},
 		"the first of duplicates":    {`{"secret_key":"s","secret_key":"t","webhook_id":"w","webhook_id":"x","organization_id":"o","license_id":1}`, says("s", "o", "w")},
+		"an organisation's licence":  {`{"organization_id":"o","license_id":1}`, says("", "o", "")},
 		"found before a fault":       {`{"webhook_id":"w","secret_key":"s","organization_id":"o",`, says("s", "o", "w")},
 		"cut inside":                 {`{"webhook_id":"w","secret_key":"s`, says("", "", "w")},
 		"a fault before":             {`{"x":tru,"secret_key":"s"}`, c{}},
@@ -86,9 +87,9 @@ func BenchmarkCredentials(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			read := livechat.Channel().Credentials
+			read, body := livechat.Channel().Credentials, []byte(body)
 			for b.Loop() {
-				read([]byte(body))
+				read(body)
 			}
 		})
 	}
