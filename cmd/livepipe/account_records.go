@@ -69,44 +69,84 @@ func readRecords(text []byte) ([]*accountRecord, faults) {
 	)
 	lines := lineCounter{text: text}
 	seen := map[messages.Tenant]int{}
-	d := jsontext.NewDecoder(bytes.NewReader(text))
-	if d.PeekKind() == '[' {
-		d.ReadToken() //nolint:errcheck // it has been peeked
-	}
-	for d.PeekKind() != ']' {
-		value, err := d.ReadValue()
-		if errors.Is(err, io.EOF) && d.StackDepth() == 0 {
-			break
-		}
-		if err != nil {
-			found.syntax(&lines, d, err)
-			return records, found
-		}
-		r := &accountRecord{line: lines.at(d.InputOffset() - int64(len(value)))}
+	err := eachValue(text, func(value []byte, offset int64) {
+		line := lines.at(offset)
+		r := &accountRecord{}
 		if err := json.Unmarshal(value, r, json.RejectUnknownMembers(true)); err != nil {
-			found.add(r.line, "", shapeFault(err))
-			continue
+			found.add(line, "", shapeFault(err))
+			return
 		}
+		r.line = line
 		r.check(&found)
 		if first, twice := seen[r.tenant()]; twice {
-			found.add(r.line, "", fmt.Sprintf("is the account of line %d again: write it once", first))
-			continue
+			found.add(line, "", fmt.Sprintf("is the account of line %d again: write it once", first))
+			return
 		}
-		seen[r.tenant()] = r.line
+		seen[r.tenant()] = line
 		records = append(records, r)
+	})
+	if err != nil {
+		found.syntax(&lines, err)
 	}
 	return records, found
 }
 
+// eachValue calls each for every value of the array, or of the text when there is no array, and where it begins.
+func eachValue(text []byte, each func(value []byte, offset int64)) error {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	depth := 0
+	if d.PeekKind() == '[' {
+		depth = 1
+		if _, err := d.ReadToken(); err != nil {
+			return brokenAt{d.InputOffset(), err}
+		}
+	}
+	for depth == 0 || d.PeekKind() != ']' {
+		value, err := d.ReadValue()
+		if depth == 0 && errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return brokenAt{d.InputOffset(), err}
+		}
+		each(value, d.InputOffset()-int64(len(value)))
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return brokenAt{d.InputOffset(), err}
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return brokenAt{d.InputOffset(), errAfterArray}
+	}
+	return nil
+}
+
+var errAfterArray = errors.New("stands after the array: write one array, or one object after the other")
+
+// brokenAt is where a file cannot be read on.
+type brokenAt struct {
+	offset int64
+	err    error
+}
+
+func (b brokenAt) Error() string { return b.err.Error() }
+func (b brokenAt) Unwrap() error { return b.err }
+
 // syntax adds what makes the rest of the file unreadable.
-func (f *faults) syntax(lines *lineCounter, d *jsontext.Decoder, err error) {
-	at := d.InputOffset()
-	var syntactic *jsontext.SyntacticError
+func (f *faults) syntax(lines *lineCounter, err error) {
+	var (
+		at        int64
+		broken    brokenAt
+		syntactic *jsontext.SyntacticError
+	)
 	if errors.As(err, &syntactic) {
 		at = syntactic.ByteOffset
+	} else if errors.As(err, &broken) {
+		at = broken.offset
 	}
 	says := "is no JSON from here on"
 	switch {
+	case errors.Is(err, errAfterArray):
+		says = errAfterArray.Error()
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		says = "the same field stands twice in one object"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
