@@ -20,6 +20,14 @@ type S interface {
 	Receipt(ctx context.Context, chat messages.Chat, messageID string) (store.Receipt, error)
 	Visitor(ctx context.Context, of messages.Tenant, visitorID string) (messages.Visitor, error)
 
+	SaveEdit(ctx context.Context, eventID string, e messages.MessageUpdated) (changed bool, err error)
+	SaveDeletion(ctx context.Context, eventID string, e messages.MessageDeleted) (changed bool, err error)
+	SaveSeen(ctx context.Context, eventID string, e messages.MessagesSeen) (changed bool, err error)
+	SaveConversation(ctx context.Context, eventID string, e messages.ConversationUpdated) (saved bool, err error)
+	Conversation(ctx context.Context, chat messages.Chat) (store.Conversation, error)
+	Differs(ctx context.Context, e messages.MessageReceived) (bool, error)
+	DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (deleted int, err error)
+
 	DecideMedia(ctx context.Context, m store.Media) (decided bool, err error)
 	Media(ctx context.Context, id string) (store.Media, error)
 
@@ -40,13 +48,16 @@ type S interface {
 }
 
 // Store runs the suite. open gives an empty, migrated store and closes it when the test ends.
-func Store(t *testing.T, open func(t *testing.T) S) { run(t, open, receiptOrders) }
+func Store(t *testing.T, open func(t *testing.T) S) { run(t, open, 1, 1) }
 
 // RemoteStore is Store for a server, where each write is a round trip and a flush of its own: of the 40,320 orders of the
-// statuses it tries every 29th.
-func RemoteStore(t *testing.T, open func(t *testing.T) S) { run(t, open, someReceiptOrders) }
+// statuses it tries every 29th, and every 7th of the orders of what happens to a message. Strides are prime, so that the
+// orders left are not all alike.
+func RemoteStore(t *testing.T, open func(t *testing.T) S) { run(t, open, 29, 7) }
 
-func run(t *testing.T, open func(t *testing.T) S, receiptOrders func(t *testing.T, s S)) {
+func run(t *testing.T, open func(t *testing.T) S, statusStride, changeStride int) {
+	statusOrders := func(t *testing.T, s S) { receiptOrders(t, s, statusStride) }
+	changeOrders := func(t *testing.T, s S) { changesInAnyOrder(t, s, changeStride) }
 	for _, promise := range []struct {
 		name string
 		test func(t *testing.T, s S)
@@ -62,12 +73,30 @@ func run(t *testing.T, open func(t *testing.T) S, receiptOrders func(t *testing.
 		{"tenants never see each other", tenantsApart},
 		{"seen tells chat from message", seenChatAndMessage},
 
-		{"all orders of the eight statuses end in one state", receiptOrders},
+		{"all orders of the eight statuses end in one state", statusOrders},
 		{"of equal reports at once one changes the state", reportsTogether},
 		{"a receipt may come before its message", receiptFirst},
 		{"a receipt never crosses tenants", receiptTenants},
 		{"the first error and the first times stay", receiptFirstWins},
 		{"an unknown status is permanent", receiptUnknownStatus},
+
+		{"what happens to a message ends in one state in any order", changeOrders},
+		{"of edits at once the newest stays and the message is counted once", editsTogether},
+		{"pages and totals stay as they are under edits and deletions", changesKeepPlaces},
+		{"content of every type comes back and is edited", contentComesBack},
+		{"an edit leaves an upload and a deletion takes it", uploadChanges},
+		{"a copy with other words differs", differs},
+		{"a watermark reads what others wrote", watermarkReads},
+		{"a guessed author is whom the chat's people tell", guessedAuthors},
+		{"what is told last about a person stays", peopleToldLast},
+		{"an opened chat is known before its first message", openedChat},
+		{"changes of a conversation come back in order and once", changesComeBack},
+		{"changes never cross tenants", changesApart},
+		{"a change at a time that is none is permanent", changesWithoutTime},
+
+		{"retention deletes exactly what is older", retentionExact},
+		{"retention leaves nothing of a message and forgets empty chats", retentionForgets},
+		{"retention beside writers keeps counters exact", retentionTogether},
 
 		{"three pages walk back to the start", pageWalk},
 		{"pages and totals agree with a naive model", pageModel},

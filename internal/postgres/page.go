@@ -66,7 +66,9 @@ func totalArgs(q store.Query) []any {
 const readEntries = `
 	SELECT ` + store.EntryColumns + `
 	FROM messages m
-	LEFT JOIN LATERAL (SELECT * FROM chat_people WHERE chat = m.chat AND person_id = m.author_id LIMIT 1) p ON true
+	LEFT JOIN LATERAL (
+		SELECT * FROM chat_people WHERE m.author_guessed AND chat = m.chat AND person_id = m.author_id LIMIT 1
+	) p ON true
 	LEFT JOIN LATERAL (SELECT * FROM receipts WHERE chat = m.chat AND message_id = m.message_id LIMIT 1) r ON true
 	LEFT JOIN LATERAL (
 		SELECT * FROM media WHERE id = m.file_id AND org = $1 AND livechat = $2 AND chat_id = $3 LIMIT 1

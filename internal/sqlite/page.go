@@ -64,7 +64,7 @@ const (
 	readEntries = `
 		SELECT ` + store.EntryColumns + `
 		FROM messages m
-		LEFT JOIN chat_people p ON p.chat = m.chat AND p.person_id = m.author_id
+		LEFT JOIN chat_people p ON m.author_guessed AND p.chat = m.chat AND p.person_id = m.author_id
 		LEFT JOIN receipts r ON r.chat = m.chat AND r.message_id = m.message_id
 		LEFT JOIN media d ON d.id = m.file_id AND d.org = ?1 AND d.livechat = ?2 AND d.chat_id = ?3
 		WHERE m.chat = ?4 AND `
