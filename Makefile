@@ -6,13 +6,14 @@ SHELL := /bin/sh
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI := bin/golangci-lint-v2.15.0
+SCHEMATHESIS := bin/schemathesis-4.32.5/bin/schemathesis
 FUZZTIME ?= 5s
 AWS_TESTS := TestEndToEnd/SNS|TestLambda|TestQueue
 
-.PHONY: help run build test test-aws check fmt lint vet race fuzz deploy-lint bench bench-aws kill-test compose-test clean
+.PHONY: help run build test test-aws test-contract check fmt lint vet race fuzz deploy-lint bench bench-aws kill-test compose-test clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build and run everything in one process on 127.0.0.1:8080, data under ./data
 	@exec bin/livepipe serve
@@ -27,6 +28,9 @@ test: ## every test that needs only Go and make, the kill tests included
 test-aws: ## the suites and the end-to-end bodies over SNS, SQS, PostgreSQL and S3 (LocalStack; brings what is missing)
 	CGO_ENABLED=0 test/aws.sh go test -count=1 -timeout 30m ./internal/amazon ./internal/postgres ./internal/blobs
 	CGO_ENABLED=0 test/aws.sh go test -count=1 -timeout 30m -run '$(AWS_TESTS)' ./test
+
+test-contract: build $(SCHEMATHESIS) ## schemathesis against a live server, by docs/openapi.yaml (needs python3 with venv, and curl)
+	SCHEMATHESIS=$(SCHEMATHESIS) test/contract.sh
 
 check: fmt lint vet race fuzz ## what must hold before a commit lands: format, lint, vet, -race (needs gcc), short fuzz
 
@@ -79,3 +83,7 @@ $(GOLANGCI):
 	@mkdir -p bin
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	@mv bin/golangci-lint $@
+
+$(SCHEMATHESIS):
+	python3 -m venv bin/schemathesis-4.32.5
+	bin/schemathesis-4.32.5/bin/pip install -q schemathesis==4.32.5
