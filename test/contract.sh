@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-schemathesis=${SCHEMATHESIS:-schemathesis}
+schemathesis=$(realpath "${SCHEMATHESIS:-bin/schemathesis-4.32.5/bin/schemathesis}")
 livepipe=${LIVEPIPE:-bin/livepipe}
 seed=20240115
 organization=0d9b6c1e-6c1f-4a52-9c7e-2f8f7a1b5d11
@@ -20,7 +20,10 @@ dir=$(mktemp -d)
 pid=
 
 stop() {
-  if [ -n "$pid" ]; then kill "$pid" 2>/dev/null && wait "$pid" || true; fi
+  if [ -n "$pid" ]; then
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" || true
+  fi
   rm -rf "$dir"
 }
 trap stop EXIT
@@ -31,8 +34,10 @@ serve() {
   "$livepipe" serve >"$dir/$1.out" 2>"$dir/$1.log" &
   pid=$!
   for _ in $(seq 600); do
-    url=$(sed -n 's/^ *calls *\(http[^ ]*\).*/\1/p' "$dir/$1.out")
-    if grep -q '^ *running' "$dir/$1.out"; then return; fi
+    if grep -q '^ *running' "$dir/$1.out"; then
+      url=$(sed -n 's/^ *calls *\(http[^ ]*\).*/\1/p' "$dir/$1.out")
+      return
+    fi
     if ! kill -0 "$pid" 2>/dev/null; then break; fi
     sleep 0.1
   done
@@ -54,23 +59,33 @@ fill() {
   exit 1
 }
 
-# hold runs schemathesis against what serve started.
-hold() {
+# hold runs schemathesis against what serve started, in a directory that it may leave its notes in.
+hold() (
+  root=$PWD
+  cd "$dir"
   CONTRACT_IDENTIFIER=$identifier CONTRACT_FILE=$file CONTRACT_CHAT=chat_abc123 CONTRACT_ORGANIZATION=$organization \
-    PYTHONPATH=test/contract SCHEMATHESIS_HOOKS=hooks PYTHONDONTWRITEBYTECODE=1 "$schemathesis" run docs/openapi.yaml --url "$url" \
+    PYTHONPATH="$root/test/contract" SCHEMATHESIS_HOOKS=hooks PYTHONDONTWRITEBYTECODE=1 \
+    "$schemathesis" run "$root/docs/openapi.yaml" --url "$url" \
     --phases examples,coverage,fuzzing --checks "$checks" --seed "$seed" --generation-database none --continue-on-failure \
     --max-examples "${CONTRACT_EXAMPLES:-50}" --no-color "$@"
-  kill "$pid" && wait "$pid" && pid=
+)
+
+# halt stops what serve started; it must end well.
+halt() {
+  kill "$pid" && wait "$pid"
+  pid=
 }
 
 serve open
 fill
 hold "$@"
+halt
 
 serve accounts
 token=$("$livepipe" account add --org org123 --livechat lc-789 --organization-id "$organization")
 fill -H "Authorization: Bearer $token"
 hold --header "Authorization: Bearer $token" "$@"
+halt
 
 if grep -E 'panic|level=ERROR' "$dir"/*.log; then
   echo "the log tells of a fault" >&2
