@@ -101,7 +101,7 @@ func TestOnlyWhatIsNotJSONIsRefused(t *testing.T) {
 		"good":                  {good, "events"},
 		"white space around":    {" \n" + good + "\r\n\t", "events"},
 		"10,001 levels":         {deep(10_001), "invalid_json"},
-		"9,990 levels":          {deep(9_990), "events"},
+		"9,996 levels":          {deep(9_996), "events"},
 		"10^5 names":            {strings.Replace(good, `{"id"`, `{`+names.String()+`"id"`, 1), "events"},
 		"a raw control":         {strings.Replace(good, `"x"`, "\"\n\"", 1), "invalid_json"},
 		"broken UTF-8":          {strings.Replace(good, `"x"`, "\"\xff\"", 1), "events"},
