@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +45,6 @@ type accountsCache struct {
 	open    func(store.Account) *account
 	clock   atomic.Uint64 // tells look-ups that began after a request from those that it only joined
 	flights singleflight.Group
-	mu      sync.Mutex // makes keep one step
 	entries *lru.Cache[accountKey, *entry]
 }
 
@@ -129,17 +127,13 @@ func (c *accountsCache) find(ctx context.Context, key accountKey) ([]store.Accou
 	return []store.Account{a}, err
 }
 
-// keep remembers an answer, unless a later look-up was quicker.
+// keep remembers an answer. One that was overtaken by a later look-up lasts no longer than any other.
 func (c *accountsCache) keep(key accountKey, e *entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch known, ok := c.entries.Peek(key); {
-	case ok && known.began > e.began:
-	case len(e.accounts) == 0:
+	if len(e.accounts) == 0 {
 		c.entries.Remove(key)
-	default:
-		c.entries.Add(key, e)
+		return
 	}
+	c.entries.Add(key, e)
 }
 
 // forget makes the next request look the accounts up.

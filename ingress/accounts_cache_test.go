@@ -38,6 +38,8 @@ func TestRemovalCountsSoon(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			wants(t, name, w.withToken("token"), "401 unauthorized")
+			w.store.down(messages.Unavailable(errDown))
+			wants(t, name+", and an outage brings nothing back", w.withToken("token"), "503 unavailable")
 		}
 	})
 }
@@ -132,11 +134,17 @@ func TestLookUpsAreShared(t *testing.T) {
 		<-h.begun
 		w.credential(tenant, store.BearerToken, "added")
 		running.Go(func() { wants(t, "added meanwhile", w.withToken("added"), "200") })
+		other := messages.Tenant{Org: "org123", LiveChat: "lc-790"}
+		w.account(other, "t")
+		running.Go(func() { wants(t, "another's", w.post(owlPathOf(other), says(owlBody{}), withToken("t")...), "200") })
 		synctest.Wait()
+		if asked := w.store.asked(); asked != 2 {
+			t.Errorf("%d look-ups, want one for each account", asked)
+		}
 		close(h.goOn)
 		running.Wait()
-		if asked := w.store.asked(); asked != 2 {
-			t.Errorf("%d look-ups, want the shared one and one more", asked)
+		if asked := w.store.asked(); asked != 1 {
+			t.Errorf("%d look-ups, want one more for what was added meanwhile", asked)
 		}
 		time.Sleep(time.Minute) // the cache is old now
 		h.goOn = make(chan struct{})

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -86,6 +88,9 @@ func (s *fakeStore) AccountsOf(_ context.Context, organizationID string) ([]stor
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lookups++
+	if len(organizationID) > 256 || strings.Contains(organizationID, "\x00") {
+		return nil, errors.New("a text that PostgreSQL does not take")
+	}
 	var all []store.Account
 	for _, a := range s.accounts {
 		if a.OrganizationID == organizationID {
@@ -101,6 +106,9 @@ func (s *fakeStore) LearnOrganization(_ context.Context, of messages.Tenant, org
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.learned++
+	if strings.Contains(organizationID, "\x00") {
+		return "", errors.New("a text that PostgreSQL does not take")
+	}
 	a, ok := s.accounts[of]
 	if s.fail != nil || !ok {
 		return "", cmp.Or(s.fail, store.ErrUnknownAccount)

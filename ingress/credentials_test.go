@@ -52,6 +52,9 @@ func TestEveryKindOfCredential(t *testing.T) {
 			w.credential(tenant, kind, secret("new"))
 			w.credential(tenant, kind, secret("rotated"), day(-time.Hour, 23*time.Hour))
 			w.credential(tenant, kind, secret("expired"), day(-25*time.Hour, -time.Hour))
+			w.credential(tenant, kind, secret("expired"), func(c *store.Credential) { c.ExpiresAt = time.Now() })
+			w.credential(tenant, kind, secret("twice"), day(-time.Hour, time.Hour))
+			w.credential(tenant, kind, secret("twice"))
 			w.credential(others, kind, secret("theirs"))
 			tests := []struct {
 				name, secret string
@@ -60,6 +63,7 @@ func TestEveryKindOfCredential(t *testing.T) {
 			}{
 				{"new", "new", tenant, "200"},
 				{"replaced, within its overlap", "rotated", tenant, "200"},
+				{"replaced, and valid under another name", "twice", tenant, "200"},
 				{"replaced, after it", "expired", tenant, "401 unauthorized"},
 				{"wrong", "wrong", tenant, "401 unauthorized"},
 				{"of another account", "theirs", tenant, "401 unauthorized"},
@@ -124,12 +128,16 @@ func TestSecretsOfAnotherKey(t *testing.T) {
 		foreign := w.credential(tenant, store.LiveChatKey, "foreign")
 		w.secrets = ours
 		odd := w.credential(tenant, store.SigningSecret, "not base64!")
+		const short = "whsec_"
+		empty := w.credential(tenant, store.SigningSecret, short)
 		for range 3 {
+			body := says(owlBody{})
+			wants(t, "an empty key", w.post(owlPath, body, signed(short, "msg_1", body, time.Now())...), "401 unauthorized")
 			wants(t, "it", w.post(owlPath, says(owlBody{Secret: "foreign", Tower: tower})), "401 unauthorized")
 			wants(t, "its neighbours", w.post(owlPath, says(owlBody{Secret: "secret", Tower: tower})), "200")
 			time.Sleep(time.Minute)
 		}
-		for _, id := range []string{foreign, odd} {
+		for _, id := range []string{foreign, odd, empty} {
 			if n := strings.Count(w.logs.String(), id); n != 1 {
 				t.Errorf("%s is in the log %d times:\n%s", id, n, w.logs)
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 // TestGuessing holds S16: whoever guesses is slowed down for the identifier that he guesses at, known or not; who shows a
-// valid credential meanwhile never notices; and a credential that was added just now is kept out for a second at most.
+// valid credential meanwhile never notices; and one that was added just now is kept out for a fifth of a second at most.
 func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newOwlWorld(t)
@@ -31,7 +31,7 @@ func TestGuessing(t *testing.T) {
 					wants(t, "meanwhile", w.withToken("token"), "200")
 				}
 			}
-			if asked := w.store.asked(); asked > 1 {
+			if asked := w.store.asked(); asked > 0 {
 				t.Errorf("%s: %d look-ups for a thousand guesses", name, asked)
 			}
 		}
@@ -39,13 +39,15 @@ func TestGuessing(t *testing.T) {
 		wants(t, "another identifier", w.post(owlPathOf(other), says(owlBody{}), withToken("guess")...), "401 unauthorized")
 
 		w.credential(tenant, store.BearerToken, "rotated in")
+		time.Sleep(100 * time.Millisecond)
+		w.withToken("guess")
 		start := time.Now()
 		for w.withToken("rotated in").status != 200 {
-			if time.Since(start) > time.Second {
+			if time.Since(start) > 200*time.Millisecond {
 				t.Fatal("a new credential is kept out by somebody else's guesses")
 			}
 			time.Sleep(50 * time.Millisecond)
-			w.withToken("guess")
+			w.withToken("guess") // 20 a second: whatever the bucket gets is used up
 		}
 		time.Sleep(2 * time.Second)
 		wants(t, "the bucket fills again", w.withToken("guess"), "401 unauthorized")

@@ -41,6 +41,9 @@ func TestOnePathForManyOrganizations(t *testing.T) {
 			w.save(store.Account{Tenant: of, OrganizationID: organization})
 			w.credential(of, store.LiveChatKey, "shared", hook("hook-"+name))
 			w.credential(of, store.LiveChatKey, "own-"+name)
+			w.credential(of, store.LiveChatKey, "ended", hook("hook-ended-"+name), func(c *store.Credential) {
+				c.ExpiresAt = time.Now().Add(-time.Second)
+			})
 			w.credential(of, store.BearerToken, "token-"+name)
 			w.credential(of, store.SigningSecret, ofKind(store.SigningSecret, name))
 		}
@@ -64,6 +67,7 @@ func TestOnePathForManyOrganizations(t *testing.T) {
 			{"two accounts, told apart by the registration", owlBody{Tower: "two", Secret: "shared", Hook: "hook-lc-a"}, nil, "lc-a"},
 			{"two accounts, told apart by the registration", owlBody{Tower: "two", Secret: "shared", Hook: "hook-lc-b"}, nil, "lc-b"},
 			{"two accounts, told apart by the secret", owlBody{Tower: "two", Secret: "own-lc-b", Hook: "hook-new"}, nil, "lc-b"},
+			{"another's registration, which has ended", owlBody{Tower: "two", Secret: "own-lc-b", Hook: "hook-ended-lc-a"}, nil, "lc-b"},
 			{"another's registration", owlBody{Tower: "two", Secret: "own-lc-b", Hook: "hook-lc-a"}, nil, ""},
 			{"token", owlBody{Tower: "two"}, withToken("token-lc-b"), "lc-b"},
 			{"token of another organization", owlBody{Tower: "two"}, withToken("token"), ""},
@@ -127,6 +131,9 @@ func TestAnAccountLearnsItsOrganization(t *testing.T) {
 		wants(t, "nothing to learn", w.post(owlPath, says(owlBody{Secret: "secret"})), "200")
 		wants(t, "nothing that can be one", w.post(owlPath, says(owlBody{Tower: "a\x00b", Secret: "secret"})), "200")
 		learned("nothing has been told by its secret yet", "")
+		if w.store.learned != 0 {
+			t.Errorf("tried %d times", w.store.learned)
+		}
 
 		w.store.down(messages.Unavailable(errDown))
 		start := time.Now()
@@ -148,5 +155,13 @@ func TestAnAccountLearnsItsOrganization(t *testing.T) {
 		if w.store.learned != 2 {
 			t.Errorf("wrote %d times", w.store.learned)
 		}
+
+		w.save(store.Account{Tenant: tenant})
+		w.credential(tenant, store.LiveChatKey, "other")
+		wants(t, "cached without one", w.post(owlPath, says(owlBody{Secret: "other"})), "200")
+		a := w.store.accounts[tenant]
+		a.OrganizationID = "of another process"
+		w.save(a)
+		wants(t, "another process was first", w.post(owlPath, says(owlBody{Tower: "late", Secret: "other"})), "401 unauthorized")
 	})
 }

@@ -60,9 +60,12 @@ func TestAChatWithoutMessagesCanBeRead(t *testing.T) {
 
 // TestPathsThatNobodyCouldUse holds that a channel's mistakes are told at the start.
 func TestPathsThatNobodyCouldUse(t *testing.T) {
-	for _, path := range []string{"", "owls", "/owls:identifier", "/owls/:name", "/owls/*", "/owls/:identifier/more", "/pigeons"} {
+	for _, path := range []string{"", "owls", "/owls:identifier", "/owls/:name", "/owls/*", "/owls/:identifier/more", "/nobody"} {
 		w := newWorld(t)
-		channel := pigeon()
+		channel := owl()
+		if path == "/nobody" { // its bodies say nothing
+			channel = pigeon()
+		}
 		channel.Endpoints = []channels.Endpoint{{Path: path}}
 		w.deps.Channels, w.deps.Registerer = []channels.Channel{channel}, prometheus.NewRegistry()
 		if _, err := ingress.New(w.config, w.deps); err == nil {

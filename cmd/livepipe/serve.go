@@ -19,6 +19,7 @@ import (
 	"github.com/livepipe/livepipe/ingress"
 	"github.com/livepipe/livepipe/internal/app"
 	"github.com/livepipe/livepipe/internal/rules"
+	"github.com/livepipe/livepipe/messages"
 	"github.com/livepipe/livepipe/router"
 )
 
@@ -127,7 +128,7 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 		if r.http.MediaURL == "" && !r.http.onLoopback() {
 			log.Warn("LIVEPIPE_MEDIA_URL is not set: the URLs of uploads may lead nowhere", "media_url", r.http.mediaURL())
 		}
-		if options.Ingress, err = r.http.options(r.process); err != nil {
+		if options.Ingress, err = r.http.options(r.process, set); err != nil {
 			return err
 		}
 	}
@@ -163,7 +164,7 @@ func newRegistry() *prometheus.Registry {
 }
 
 // options turns the settings into what ingress is made of.
-func (c *httpConfig) options(p processConfig) (*app.IngressOptions, error) {
+func (c *httpConfig) options(p processConfig, set *rules.Set) (*app.IngressOptions, error) {
 	config := ingress.DefaultConfig()
 	config.Access = ingress.Access(c.Access)
 	config.Loopback = c.onLoopback()
@@ -178,6 +179,7 @@ func (c *httpConfig) options(p processConfig) (*app.IngressOptions, error) {
 		config.AddressRate = math.MaxFloat64 // what golang.org/x/time/rate takes for no limit
 	}
 	config.PublishTimeout = c.PublishTimeout
+	config.PublishUnknown = set.Asks(messages.TypeUnknownReceived)
 	for _, s := range c.TrustedProxies {
 		network, err := netip.ParsePrefix(s)
 		if err != nil {
