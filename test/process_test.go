@@ -46,7 +46,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build livepipe: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return runDescribed(m)
 }
 
 // limit bounds every wait of a test: generous, because a test that needs it has failed already.

@@ -87,10 +87,15 @@ func ask(t testing.TB, p *process, raw string) reply {
 	conn := dial(t, p, limit)
 	defer conn.Close()
 	go func() { _, _ = io.WriteString(conn, raw) }() // a refusal may come before all is sent
-	method, _, _ := strings.Cut(raw, " ")
+	method, rest, _ := strings.Cut(raw, " ")
 	got, err := answered(bufio.NewReader(conn), method)
 	if err != nil {
 		t.Fatalf("%.60q: %v", raw, err)
+	}
+	if c, err := described(); err != nil {
+		t.Fatal(err)
+	} else if err := c.checkRaw(method, rest, got); err != nil {
+		t.Errorf("%.60q: %v", raw, err)
 	}
 	return got
 }
