@@ -120,11 +120,9 @@ func with(counts map[string]int, word string, n int) map[string]int {
 	return counts
 }
 
-// messageID is the id of the one message that the events are about, if there is one.
+// messageID is the id of the one message that the events are about, if there is one. Where there are several events the
+// first is the opening of a chat.
 func messageID(events []messages.Event) string {
-	if len(events) != 1 {
-		return ""
-	}
 	switch e := events[0].(type) {
 	case messages.MessageReceived:
 		return e.Message.ID
