@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 	"github.com/livepipe/livepipe/workers"
@@ -69,6 +70,66 @@ func TestRedeliveryHasNoSecondEffect(t *testing.T) {
 			t.Errorf("%v (-first +after):\n%s", err, diff)
 		}
 	})
+	// wantSame handles an event once, then ten times more, and compares what history tells.
+	wantSame := func(t *testing.T, s *sqlite.Store, handle func(ctx context.Context) error) store.Entry {
+		t.Helper()
+		if err := handle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first := look(t, s)
+		again(t, handle)
+		if diff := cmp.Diff(first, look(t, s)); diff != "" {
+			t.Errorf("(-first +after):\n%s", diff)
+		}
+		if len(first.Entries) != 1 {
+			t.Fatalf("%d entries", len(first.Entries))
+		}
+		return first.Entries[0]
+	}
+	t.Run("edit to history", func(t *testing.T) {
+		s, e := openStore(t), edited()
+		history, env := newHistory(t, s), seal(t, e)
+		entry := wantSame(t, s, func(ctx context.Context) error { return history.HandleEdit(ctx, env, e) })
+		if entry.EditedAt == "" || entry.Text == nil || *entry.Text != *e.Message.Text {
+			t.Errorf("after the edit: %+v", entry)
+		}
+	})
+	t.Run("removal to history", func(t *testing.T) {
+		s, m := openStore(t), received()
+		e := messages.MessageDeleted{Origin: origin(), MessageID: m.Message.ID, DeletedAt: moment}
+		history, env := newHistory(t, s), seal(t, e)
+		if _, err := handling(t, m, history.Handle); err != nil {
+			t.Fatal(err)
+		}
+		entry := wantSame(t, s, func(ctx context.Context) error { return history.HandleDeletion(ctx, env, e) })
+		if entry.DeletedAt == "" || entry.Text != nil {
+			t.Errorf("after the removal: %+v", entry)
+		}
+	})
+	t.Run("change to history", func(t *testing.T) {
+		s := openStore(t)
+		e := messages.ConversationUpdated{
+			Origin: origin(), Change: messages.ChatOpened, At: moment, ThreadID: "t1", People: []messages.Person{{ID: "v1", Type: "visitor"}},
+		}
+		history, env := newHistory(t, s), seal(t, e)
+		again(t, func(ctx context.Context) error { return history.HandleConversation(ctx, env, e) })
+		c, err := s.Conversation(t.Context(), e.Chat)
+		if err != nil || len(c.Changes) != 1 || len(c.People) != 1 {
+			t.Errorf("%v, %+v", err, c)
+		}
+	})
+	t.Run("seen to delivery", func(t *testing.T) {
+		s, m := openStore(t), received()
+		e := messages.MessagesSeen{Origin: origin(), By: "ada", UpTo: moment}
+		if _, err := handling(t, m, newHistory(t, s).Handle); err != nil {
+			t.Fatal(err)
+		}
+		delivery, env := &workers.Delivery{Store: s}, seal(t, e)
+		entry := wantSame(t, s, func(ctx context.Context) error { return delivery.HandleSeen(ctx, env, e) })
+		if entry.Status != messages.Read {
+			t.Errorf("a message that was seen is %q", entry.Status)
+		}
+	})
 	t.Run("message to routing", func(t *testing.T) {
 		published, e := &publisher{}, received()
 		routing, env := &workers.Routing{Rules: load(t, ""), Publisher: published, Now: time.Now}, seal(t, e)
@@ -94,6 +155,16 @@ func TestRedeliveryHasNoSecondEffect(t *testing.T) {
 			t.Errorf("posted %d times", n)
 		}
 	})
+}
+
+// look reads the whole chat.
+func look(t *testing.T, s *sqlite.Store) store.Page {
+	t.Helper()
+	page, err := s.Page(t.Context(), store.Query{Chat: origin().Chat, Limit: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
 }
 
 func wantMessages(t *testing.T, s interface {
