@@ -80,15 +80,18 @@ func TestFacts(t *testing.T) {
 		},
 		"a tag": {
 			change(messages.ConversationUpdated{Change: messages.ThreadTagged, Tag: "vip"}),
-			messages.TypeConversationUpdated, Facts{Change: "thread_tagged", Tag: "vip"},
+			messages.TypeConversationUpdated,
+			Facts{Change: "thread_tagged", Tag: "vip"},
 		},
 		"properties of a message": {
 			change(messages.ConversationUpdated{Change: messages.MessagePropertiesUpdated, MessageID: "m1"}),
-			messages.TypeConversationUpdated, Facts{Change: "message_properties_updated", Message: MessageFacts{ID: "m1"}},
+			messages.TypeConversationUpdated,
+			Facts{Change: "message_properties_updated", Message: MessageFacts{ID: "m1"}},
 		},
 		"an agent is suspended": {
 			OfAccount(messages.AccountUpdated{Origin: from, Action: "agent_suspended", Subject: ada.ID, By: "bob"}),
-			messages.TypeAccountUpdated, Facts{Action: "agent_suspended", Subject: ada.ID, Author: PersonFacts{ID: "bob"}},
+			messages.TypeAccountUpdated,
+			Facts{Action: "agent_suspended", Subject: ada.ID, Author: PersonFacts{ID: "bob"}},
 		},
 		"something unknown": {
 			OfUnknown(messages.UnknownReceived{Origin: from, Action: "chat_beamed"}), messages.TypeUnknownReceived, Facts{Action: "chat_beamed"},
