@@ -87,9 +87,10 @@ func (r *reader) each(ctx context.Context, query string, args []any, row func(*s
 
 // view is one moment of the store: all its queries see the same commits.
 type view struct {
-	r   *reader
-	ctx context.Context
-	tx  *sql.Tx
+	r     *reader
+	ctx   context.Context
+	tx    *sql.Tx
+	fresh *[]string // statements that are to be prepared for the views after this one
 }
 
 func (r *reader) view(ctx context.Context, fn func(view) error) error {
@@ -98,28 +99,55 @@ func (r *reader) view(ctx context.Context, fn func(view) error) error {
 	if r.closed {
 		return errClosed
 	}
+	var fresh []string
+	if err := r.moment(ctx, func(tx *sql.Tx) error { return fn(view{r: r, ctx: ctx, tx: tx, fresh: &fresh}) }); err != nil {
+		return err
+	}
+	for _, query := range fresh { // now that no connection is held
+		_, _ = r.prepare(ctx, query) // the view itself is done; the next one asks again
+	}
+	return nil
+}
+
+func (r *reader) moment(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() // nothing to commit
-	return fn(view{r: r, ctx: ctx, tx: tx})
+	return fn(tx)
+}
+
+// prepare needs no connection but the view's own: views that each hold one and wait for another would never end.
+func (v view) prepare(query string) (*sql.Stmt, error) {
+	v.r.mu.Lock()
+	stmt, ok := v.r.cached[query]
+	v.r.mu.Unlock()
+	if ok {
+		return v.tx.StmtContext(v.ctx, stmt), nil
+	}
+	*v.fresh = append(*v.fresh, query)
+	stmt, err := v.tx.PrepareContext(v.ctx, query) // closed with the transaction
+	if err != nil {
+		return nil, fmt.Errorf("prepare statement: %w", err)
+	}
+	return stmt, nil
 }
 
 func (v view) scan(query string, args []any, dest ...any) (bool, error) {
-	stmt, err := v.r.prepare(v.ctx, query)
+	stmt, err := v.prepare(query)
 	if err != nil {
 		return false, err
 	}
-	return found(v.tx.StmtContext(v.ctx, stmt).QueryRowContext(v.ctx, args...).Scan(dest...))
+	return found(stmt.QueryRowContext(v.ctx, args...).Scan(dest...))
 }
 
 func (v view) each(query string, args []any, row func(*sql.Rows) error) error {
-	stmt, err := v.r.prepare(v.ctx, query)
+	stmt, err := v.prepare(query)
 	if err != nil {
 		return err
 	}
-	rows, err := v.tx.StmtContext(v.ctx, stmt).QueryContext(v.ctx, args...)
+	rows, err := stmt.QueryContext(v.ctx, args...)
 	return eachRow(rows, err, row)
 }
 
