@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	_ "modernc.org/sqlite" // to read the other store's schema
 
+	"github.com/livepipe/livepipe/internal/conformance"
 	"github.com/livepipe/livepipe/internal/sqlite"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -43,6 +44,25 @@ func TestSchemaVersion(t *testing.T) {
 	if tables := columnsOf(t, empty); len(tables) != 0 {
 		t.Errorf("Open made %v", tables)
 	}
+}
+
+// A database of the first version, with data in it, becomes one of this version and has lost nothing.
+func TestMigrateFromTheFirstSchema(t *testing.T) {
+	dsn := newDatabase(t)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	provider, err := newProvider(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, dsn, conformance.FirstSchema(func(hex string) string { return `'\x` + hex + `'` }, "true")...)
+	conformance.HoldFirstSchema(t, openAt(t, migratedAs(t, dsn)))
 }
 
 func TestMigrateManyAtOnce(t *testing.T) {
