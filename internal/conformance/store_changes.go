@@ -149,25 +149,37 @@ func inOrder(t *testing.T, s S, chat messages.Chat, visitor string, deletion boo
 		if !repeat {
 			break
 		}
-		if changed, err := saveAny(t, s, again(events[i])); err != nil || changed {
-			return fmt.Errorf("order %v: %T came again: %v, %v, want false", order, events[i], changed, err)
+		changed, err := saveAny(t, s, again(events[i]))
+		if err != nil {
+			return err
+		}
+		if changed {
+			return fmt.Errorf("order %v: %T came again and changed something", order, events[i])
 		}
 	}
+	diff, err := compare(t, s, chat, visitor, want, knows)
+	if err == nil && diff != "" {
+		err = fmt.Errorf("order %v, deletion %v, repeats %v: %s", order, deletion, repeat, diff)
+	}
+	return err
+}
+
+// compare holds a chat with one message against what it has come to.
+func compare(t *testing.T, s S, chat messages.Chat, visitor string, want store.Entry, knows store.Conversation) (diff string, err error) {
 	for _, q := range []store.Query{{Chat: chat, Limit: 2}, {Chat: chat, Limit: 2, From: january(2024, 1), To: january(2024, 30)}} {
 		page, err := s.Page(t.Context(), q)
-		if diff := cmp.Diff(store.Page{Entries: []store.Entry{want}, Total: 1}, page); diff != "" || err != nil {
-			return fmt.Errorf("order %v, deletion %v, repeats %v: %s %v", order, deletion, repeat, diff, err)
+		if err != nil {
+			return "", err
 		}
+		diff += cmp.Diff(store.Page{Entries: []store.Entry{want}, Total: 1}, page)
 	}
 	got, err := s.Conversation(t.Context(), chat)
-	if diff := cmp.Diff(knows.People, got.People); diff != "" || err != nil {
-		return fmt.Errorf("order %v: people %s %v", order, diff, err)
+	if err != nil {
+		return "", err
 	}
 	v, err := s.Visitor(t.Context(), chat.Tenant, visitor)
-	if want := (messages.Visitor{ID: visitor, Name: "John", Email: "jon@example.com"}); v != want || err != nil {
-		return fmt.Errorf("order %v: visitor %+v, %v", order, v, err)
-	}
-	return nil
+	known := messages.Visitor{ID: visitor, Name: "John", Email: "jon@example.com"}
+	return diff + cmp.Diff(knows.People, got.People) + cmp.Diff(known, v), err
 }
 
 // editsTogether sends a message and its edits many times at once, also two edits of one moment.
@@ -206,6 +218,30 @@ func editsTogether(t *testing.T, s S) {
 		t.Errorf("%d changes by %d events", got, len(events))
 	}
 	expectCount(t, s, chat1, 1)
+}
+
+// deletionFirst writes a message with all it may have after its deletion, once alone and once when an edit stands in for it.
+func deletionFirst(t *testing.T, s S) {
+	for i, edit := range []bool{false, true} {
+		e := received(chat1, fmt.Sprint("msg", i), fmt.Sprintf("2024-01-15T10:3%d:00Z", i))
+		e.Message.File, e.Message.Content = &messages.File{ID: "media_1"}, &messages.Content{FormID: "form1"}
+		gone := deleted(chat1, e.Message.ID, "2024-01-15T11:00:00Z")
+		want := store.Entry{Message: e.Message, DeletedAt: gone.DeletedAt}
+		want.Text, want.File, want.Content = nil, nil, nil
+		mustChange(t, s, gone)
+		if edit {
+			change := messages.MessageUpdated{Origin: e.Origin, Message: e.Message, EditedAt: "2024-01-15T10:40:00Z", Revision: "a"}
+			want.EditedAt = change.EditedAt
+			mustChange(t, s, change)
+		}
+		if saved, err := saveAny(t, s, e); saved == edit || err != nil {
+			t.Errorf("the message after its deletion: %v, %v", saved, err)
+		}
+		if diff := cmp.Diff(want, mustPage(t, s, store.Query{Chat: chat1, Limit: 1}).Entries[0]); diff != "" {
+			t.Error(diff)
+		}
+		expectCount(t, s, chat1, i+1)
+	}
 }
 
 // changesKeepPlaces edits and deletes every other message of a walk: what a page is, its total and its next stay the same.
