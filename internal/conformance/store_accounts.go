@@ -87,7 +87,7 @@ func wholeAccount(of messages.Tenant) store.Account {
 	a.Limits = store.Limits{
 		RequestsPerSecond: 2.5, BodyBytes: 1 << 40, UploadBytes: 1, Origins: []string{"https://a.example", "*"}, RetentionDays: 90,
 	}
-	later := func(seconds time.Duration) time.Time { return accountAt.Add(seconds * time.Second) }
+	later := func(seconds int) time.Time { return accountAt.Add(time.Duration(seconds) * time.Second) }
 	a.Credentials[0].RotatedAt, a.Credentials[0].ExpiresAt = later(10), later(20)
 	return with(a,
 		store.Credential{ID: "cred_b", Kind: store.LiveChatKey, Name: "default", WebhookID: "webhook1", Sealed: []byte{0, 1, 255}, AddedAt: later(1)},
