@@ -11,6 +11,7 @@ func TestEndToEnd(t *testing.T) {
 				run  func(t *testing.T, s stack)
 			}{
 				{"the spec's examples", specExamples},
+				{"everything that LiveChat sends, to a history (F4)", livechatCorpus},
 				{"an upload is cleaned, released and stands in history", uploads},
 				{"a webhook reaches its destination signed", webhookDestination},
 				{"dead letters are listed, shown, redriven and purged", deadLetters},
