@@ -40,6 +40,10 @@ func stringsComeBack(t *testing.T, s S) {
 		mustReport(t, s, messages.DeliveryUpdated{
 			Origin: e.Origin, MessageID: x, Status: messages.Failed, Error: cause, At: map[messages.Status]string{messages.Failed: x},
 		})
+		mustChange(t, s, messages.MessagesSeen{Origin: e.Origin, By: x, UpTo: wroteAt}) // the author: nobody else has seen it
+		mustChange(t, s, messages.ConversationUpdated{
+			Origin: e.Origin, Change: messages.PersonAdded, At: wroteAt, People: []messages.Person{{ID: x, Type: x, Name: x, Email: x}},
+		})
 		if done, err := s.Dispatched(t.Context(), x); done || err != nil {
 			t.Errorf("Dispatched(%q) = %v, %v before it was", x, done, err)
 		}
@@ -64,6 +68,10 @@ func holdStrings(t *testing.T, s S, e messages.MessageReceived, media store.Medi
 	}
 	if chat, message, err := s.Seen(t.Context(), e.Chat, x); !chat || !message || err != nil {
 		t.Errorf("Seen(%q) = %v, %v, %v", x, chat, message, err)
+	}
+	c, err := s.Conversation(t.Context(), e.Chat)
+	if diff := cmp.Diff([]messages.Person{{ID: x, Type: x, Name: x, Email: x}}, c.People); diff != "" || err != nil {
+		t.Errorf("Conversation(%q): %s %v", x, diff, err)
 	}
 	if v, err := s.Visitor(t.Context(), e.Tenant, x); v != *e.Visitor || err != nil {
 		t.Errorf("Visitor(%q) = %+v, %v", x, v, err)

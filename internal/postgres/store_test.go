@@ -201,6 +201,7 @@ func TestEveryQueryMode(t *testing.T) {
 			if state, changed, err := s.SaveReceipt(t.Context(), "evt_r", report); state != messages.Failed || !changed || err != nil {
 				t.Errorf("SaveReceipt = %v, %v, %v", state, changed, err)
 			}
+			everyChange(t, s, e)
 			receipt, err := s.Receipt(t.Context(), chat1, e.Message.ID)
 			if err != nil || receipt.At[messages.Sent] != report.At[messages.Sent] || *receipt.Error != *report.Error {
 				t.Errorf("Receipt = %+v, %v", receipt, err)
@@ -222,6 +223,50 @@ func TestEveryQueryMode(t *testing.T) {
 				t.Errorf("Page = %+v, %v", page, err)
 			}
 		})
+	}
+}
+
+// everyChange makes each call about a conversation that there is, on a chat of its own.
+func everyChange(t *testing.T, s *Store, e messages.MessageReceived) {
+	t.Helper()
+	e.ChatID, e.Message.Content = "chat of "+e.Message.ID, &messages.Content{FormID: "form1"}
+	at := "2024-01-15T10:40:00Z"
+	if _, err := s.SaveMessage(t.Context(), "evt_there_"+e.Message.ID, e); err != nil {
+		t.Error(err)
+	}
+	edit := messages.MessageUpdated{Origin: e.Origin, Message: e.Message, EditedAt: at}
+	if changed, err := s.SaveEdit(t.Context(), "evt_e", edit); !changed || err != nil {
+		t.Errorf("SaveEdit = %v, %v", changed, err)
+	}
+	if changed, err := s.SaveDeletion(t.Context(), "evt_d", messages.MessageDeleted{Origin: e.Origin, MessageID: e.Message.ID, DeletedAt: at}); !changed || err != nil {
+		t.Errorf("SaveDeletion = %v, %v", changed, err)
+	}
+	if changed, err := s.SaveSeen(t.Context(), "evt_s", messages.MessagesSeen{Origin: e.Origin, By: "a", UpTo: at}); !changed || err != nil {
+		t.Errorf("SaveSeen = %v, %v", changed, err)
+	}
+	people := []messages.Person{{ID: "a", Type: "agent", Name: "NUL \x00"}, {ID: "b", Type: "visitor", Email: "b@example.com"}}
+	opened := messages.ConversationUpdated{Origin: e.Origin, Change: messages.ChatOpened, At: at, People: people}
+	if saved, err := s.SaveConversation(t.Context(), "evt_c_"+e.Message.ID, opened); !saved || err != nil {
+		t.Errorf("SaveConversation = %v, %v", saved, err)
+	}
+	if c, err := s.Conversation(t.Context(), e.Chat); err != nil || len(c.People) != 2 || c.People[0] != people[0] || len(c.Changes) != 1 {
+		t.Errorf("Conversation = %+v, %v", c, err)
+	}
+	if differs, err := s.Differs(t.Context(), e); differs || err != nil {
+		t.Errorf("Differs = %v, %v", differs, err)
+	}
+	page, err := s.Page(t.Context(), store.Query{Chat: e.Chat, Limit: 1})
+	if err != nil || page.Total != 1 || page.Entries[0].EditedAt != at || page.Entries[0].DeletedAt != at || page.Entries[0].Status != messages.Read {
+		t.Errorf("Page = %+v, %v", page, err)
+	}
+	there := e.Tenant
+	there.LiveChat = "lc2"
+	e.LiveChat = there.LiveChat
+	if _, err := s.SaveMessage(t.Context(), "evt_old_"+e.Message.ID, e); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.DeleteOlder(t.Context(), there, time.Now(), 10); n != 1 || err != nil {
+		t.Errorf("DeleteOlder = %d, %v", n, err)
 	}
 }
 
