@@ -26,7 +26,13 @@ type Channel struct {
 type Credentials struct {
 	Secret       string
 	Organization string // the provider's own id of the sender's account
-	Webhook      string // the provider's id of the registration
+	// Former says that Organization is an id that the provider has replaced by another since. It finds an account, but says
+	// nothing against one that is known by the new id.
+	Former  bool
+	Webhook string // the provider's id of the registration
+	// Unsigned says that the provider never puts a secret into bodies of this shape. They have no effect, so they are
+	// answered and counted, whoever sent them.
+	Unsigned bool
 }
 
 // Identity is whose traffic a path carries.

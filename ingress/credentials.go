@@ -32,7 +32,7 @@ type claim struct {
 	sum          [sha256.Size]byte // of a token or a provider's secret
 	body         []byte            // of a signed request
 	header       http.Header       // of a signed request
-	organization string            // the provider's id of the sender's account, as the body says
+	organization string            // the provider's id of the sender's account, as the body says; empty: nothing to hold it to
 	webhook      string            // the provider's id of the registration, as the body says
 	compared     int               // how often matches was asked
 }
@@ -45,7 +45,10 @@ func (e *endpoint) claimOf(q *request, service channels.Service) claim {
 	var said channels.Credentials
 	if e.channel.Credentials != nil && len(q.body) > 0 {
 		said = e.channel.Credentials(q.body)
-		c.organization, c.webhook = said.Organization, said.Webhook
+		c.webhook = said.Webhook
+		if !said.Former {
+			c.organization = said.Organization
+		}
 	}
 	token, given := bearer(q.r)
 	switch {
@@ -58,6 +61,7 @@ func (e *endpoint) claimOf(q *request, service channels.Service) claim {
 		c.kind, c.sum = store.LiveChatKey, sha256.Sum256([]byte(said.Secret))
 	default:
 		c.missing = true
+		q.unsigned = said.Unsigned && service == channels.Receive && q.r.Method == http.MethodPost
 	}
 	c.of = accountKey{Tenant: q.identity.Tenant}
 	if !e.identified {

@@ -56,6 +56,7 @@ func TestOnePathForManyOrganizations(t *testing.T) {
 			landsIn string // "": 401
 		}{
 			{"organization and secret", owlBody{Tower: tower, Secret: "secret"}, nil, "lc-789"},
+			{"former name", owlBody{Tower: tower, Secret: "secret", Former: true}, nil, "lc-789"},
 			{"wrong secret", owlBody{Tower: tower, Secret: "wrong"}, nil, ""},
 			{"no secret", owlBody{Tower: tower}, nil, ""},
 			{"another organization's secret", owlBody{Tower: tower, Secret: "own-lc-a"}, nil, ""},
@@ -108,6 +109,7 @@ func TestAnotherOrganizationsBody(t *testing.T) {
 		wants(t, "signature", w.post(owlPath, body, signed(signingSecret, "msg_"+organization, body, time.Now())...), name)
 	}
 	wants(t, "a body that does not say", w.post(owlPath, says(owlBody{Secret: "secret"})), "200")
+	wants(t, "a name that was replaced", w.post(owlPath, says(owlBody{Tower: "1234567", Secret: "secret", Former: true})), "200")
 	w.save(store.Account{Tenant: tenant, OrganizationID: "another"})
 	w.credential(tenant, store.LiveChatKey, "secret")
 	wants(t, "once the account is set to it", w.post(owlPath, says(owlBody{Tower: "another", Secret: "secret"})), "200")
@@ -129,6 +131,7 @@ func TestAnAccountLearnsItsOrganization(t *testing.T) {
 		wants(t, "token", w.post(owlPath, says(owlBody{Tower: "of a token"}), withToken("token")...), "200")
 		wants(t, "wrong secret", w.post(owlPath, says(owlBody{Tower: "of a guess", Secret: "guess"})), "401 unauthorized")
 		wants(t, "nothing to learn", w.post(owlPath, says(owlBody{Secret: "secret"})), "200")
+		wants(t, "a name that was replaced", w.post(owlPath, says(owlBody{Tower: "1234567", Secret: "secret", Former: true})), "200")
 		wants(t, "nothing that can be one", w.post(owlPath, says(owlBody{Tower: "a\x00b", Secret: "secret"})), "200")
 		learned("nothing has been told by its secret yet", "")
 		if w.store.learned != 0 {

@@ -25,6 +25,8 @@ type owlBody struct {
 	Hook   string `json:"hook,omitzero"`
 	Note   string `json:"note"`
 	Does   string `json:"does,omitzero"` // "": it brings a note
+	Former bool   `json:"former,omitzero"`
+	Mute   bool   `json:"mute,omitzero"` // never has a secret
 }
 
 // owl is a provider that puts its credentials into the body.
@@ -41,7 +43,7 @@ func owl() channels.Channel {
 		Credentials: func(body []byte) channels.Credentials {
 			var said owlBody
 			_ = json.Unmarshal(body, &said)
-			return channels.Credentials{Secret: said.Secret, Organization: said.Tower, Webhook: said.Hook}
+			return channels.Credentials{Secret: said.Secret, Organization: said.Tower, Webhook: said.Hook, Former: said.Former, Unsigned: said.Mute}
 		},
 	}
 }

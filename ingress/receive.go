@@ -37,6 +37,7 @@ type request struct {
 	query    url.Values
 	identity channels.Identity
 	account  *account // nil where everybody may call
+	unsigned bool     // a body that has no effect, and no secret by its provider's design
 	body     []byte   // empty for an upload, which is streamed
 }
 
@@ -115,8 +116,11 @@ func (e *endpoint) receive(q *request, decode func(channels.Request) (channels.R
 	if err != nil {
 		return err
 	}
+	if q.unsigned && (got.Ignored == "" || len(got.Events) > 0) {
+		return refuse(codeUnauthorized) // it is not what its channel took it for
+	}
 	e.metrics.told(e.path, got)
-	if e.config.PublishUnknown && got.Unknown != nil {
+	if e.config.PublishUnknown && got.Unknown != nil && !q.unsigned {
 		got.Events = append(got.Events, got.Unknown)
 	}
 	confirmed, err := e.bus.publish(q.r.Context(), got.Events, traceParent(q.r))

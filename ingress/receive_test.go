@@ -34,6 +34,30 @@ func TestWhatHasNoEffect(t *testing.T) {
 	}
 }
 
+// TestBodiesThatNeverHaveASecret holds that what its provider sends without a secret, and what has no effect, is answered
+// and counted whoever sent it, and reaches nobody: also where the account is unknown and while the store is down.
+func TestBodiesThatNeverHaveASecret(t *testing.T) {
+	w := newOwlWorld(t, func(w *world) { w.config.PublishUnknown = true })
+	hoot := says(owlBody{Does: "hoot", Mute: true})
+	strangers := owlPathOf(messages.Tenant{Org: "org123", LiveChat: "nobody"})
+	wants(t, "known account", w.post(owlPath, hoot), "200")
+	wants(t, "unknown account", w.post(strangers, hoot), "200")
+	wants(t, "no identifier", w.post(owlsPath, hoot), "200")
+	wants(t, "another method", w.serve(request("PUT", owlPath, hoot)), "401 unauthorized")
+	wants(t, "an effect", w.post(owlPath, says(owlBody{Mute: true})), "401 unauthorized")
+	wants(t, "history", w.post(owlPath+"?action=look&chat_id=chat_abc123", hoot), "401 unauthorized")
+	wants(t, "a wrong token", w.post(owlPath, hoot, withToken("wrong")...), "401 unauthorized")
+	if n := len(w.bus.events()); n != 0 {
+		t.Errorf("%d events reached the bus", n)
+	}
+	wants(t, "a good token", w.post(owlPath, hoot, withToken("token")...), "200")
+	if n := len(w.bus.events()); n != 1 {
+		t.Errorf("%d events of the account itself", n)
+	}
+	w.store.down(messages.Unavailable(errDown))
+	wants(t, "store is down", w.post(strangers, hoot), "200")
+}
+
 // TestAChatWithoutMessagesCanBeRead holds that who opens a chat finds it at once, however long its worker takes.
 func TestAChatWithoutMessagesCanBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

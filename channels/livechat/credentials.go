@@ -13,6 +13,15 @@ import (
 // nothing long, and stops as soon as all three are found (LiveChat writes them before the payload). Of a name that
 // occurs twice the first counts. License_id (3.3 and older) stands for the organization_id that came after it.
 func credentials(body []byte) channels.Credentials {
+	c := secretOf(body)
+	if c.Secret == "" {
+		s := sniff(body)
+		c.Unsigned = s == shapeLifecycle || s == shapeV2
+	}
+	return c
+}
+
+func secretOf(body []byte) channels.Credentials {
 	var c channels.Credentials
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), tolerate)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
@@ -32,10 +41,9 @@ func credentials(body []byte) channels.Credentials {
 			c.Webhook = readID(d)
 		case name == "organization_id" && !found.organization:
 			found.organization = true
-			c.Organization = readID(d)
-		case name == "license_id" && !found.organization:
-			found.organization = true
-			c.Organization = readID(d)
+			c.Organization, c.Former = readID(d), false
+		case name == "license_id" && !found.organization && !c.Former:
+			c.Organization, c.Former = readID(d), true
 		default:
 			if d.SkipValue() != nil {
 				return c

@@ -22,8 +22,8 @@ func TestCredentials(t *testing.T) {
 		want channels.Credentials
 	}{
 		"3.4 and later":              {`{"webhook_id":"w","secret_key":"s","action":"a","organization_id":"o","payload":{}}`, says("s", "o", "w")},
-		"3.3":                        {`{"webhook_id":"w","secret_key":"s","license_id":1234567,"payload":{}}`, says("s", "1234567", "w")},
-		"version 2":                  {`{"event_type":"x","token":"t","license_id":"1234567"}`, says("", "1234567", "")},
+		"3.3":                        {`{"webhook_id":"w","secret_key":"s","license_id":1234567,"payload":{}}`, c{Secret: "s", Organization: "1234567", Former: true, Webhook: "w"}},
+		"version 2":                  {`{"event_type":"x","token":"t","license_id":"1234567"}`, c{Organization: "1234567", Former: true, Unsigned: true}},
 		"after the payload":          {`{"payload":{"secret_key":"inner","x":[{}]},"webhook_id":"w","secret_key":"s","organization_id":"o"}`, says("s", "o", "w")},
 		"only inside":                {`{"payload":{"webhook_id":"w","secret_key":"s","organization_id":"o"}}`, c{}},
 		"nothing":                    {`{}`, c{}},
@@ -34,6 +34,9 @@ func TestCredentials(t *testing.T) {
 		"escaped":                    {`{"secret\u005fkey":"\u0073"}`, says("s", "", "")},
 		"the first of duplicates":    {`{"secret_key":"s","secret_key":"t","webhook_id":"w","webhook_id":"x","organization_id":"o","license_id":1}`, says("s", "o", "w")},
 		"an organisation's licence":  {`{"organization_id":"o","license_id":1}`, says("", "o", "")},
+		"a licence's organisation":   {`{"license_id":1,"organization_id":"o"}`, says("", "o", "")},
+		"app lifecycle":              {`{"applicationID":"a","event":"application_installed"}`, c{Unsigned: true}},
+		"app lifecycle, a secret":    {`{"applicationID":"a","secret_key":"s"}`, says("s", "", "")},
 		"found before a fault":       {`{"webhook_id":"w","secret_key":"s","organization_id":"o",`, says("s", "o", "w")},
 		"cut inside":                 {`{"webhook_id":"w","secret_key":"s`, says("", "", "w")},
 		"a fault before":             {`{"x":tru,"secret_key":"s"}`, c{}},
@@ -42,9 +45,9 @@ func TestCredentials(t *testing.T) {
 		"ids too long":               {`{"organization_id":"` + long[:257] + `","webhook_id":"` + long[:257] + `"}`, c{}},
 		"NUL in ids":                 {`{"organization_id":"o\u0000","webhook_id":"\u0000"}`, c{}},
 		"lone surrogate":             {`{"secret_key":"\ud800","organization_id":"o\ud800"}`, says("\ufffd", "o\ufffd", "")},
-		"licence as a fraction":      {`{"license_id":12.5}`, c{}},
-		"licence, negative":          {`{"license_id":-1}`, c{}},
-		"licence of many digits":     {`{"license_id":` + strings.Repeat("9", 257) + `}`, c{}},
+		"licence as a fraction":      {`{"license_id":12.5}`, c{Former: true}},
+		"licence, negative":          {`{"license_id":-1}`, c{Former: true}},
+		"licence of many digits":     {`{"license_id":` + strings.Repeat("9", 257) + `}`, c{Former: true}},
 		"100,000 levels on the way":  {`{"x":` + strings.Repeat("[", 100_000) + `,"secret_key":"s"}`, c{}},
 		"another case is another":    {`{"SECRET_KEY":"s"}`, c{}},
 		"our own body has no secret": {spec(t, "webhook.request"), c{}},
@@ -65,11 +68,11 @@ func TestEveryBodyOfTheCorpusSaysWhoSentIt(t *testing.T) {
 		want := channels.Credentials{Secret: index.SecretKey, Organization: index.OrganizationID, Webhook: index.WebhookID}
 		switch version, _, _ := strings.Cut(o.Body, "/"); version {
 		case "v3.3", "older":
-			want.Organization = index.LicenseID
+			want.Organization, want.Former = index.LicenseID, true
 		case "v2":
-			want = channels.Credentials{Organization: index.LicenseID}
+			want = channels.Credentials{Organization: index.LicenseID, Former: true, Unsigned: true}
 		case "lifecycle": // says organizationID, and has no secret to go with it
-			want = channels.Credentials{}
+			want = channels.Credentials{Unsigned: true}
 		}
 		if got := livechat.Channel().Credentials(readFile(t, o.Body)); got != want {
 			t.Errorf("%s: %+v", o.Body, got)
