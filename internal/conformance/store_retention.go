@@ -141,7 +141,46 @@ func retentionForgets(t *testing.T, s S) {
 	if m, err := s.Media(t.Context(), "media_2"); err != nil {
 		t.Errorf("another tenant's media: %+v, %v", m, err)
 	}
+	t.Run("in a chat that goes on", func(t *testing.T) { retentionOfOne(t, s) })
 	t.Run("what happened since stays", func(t *testing.T) { retentionKeepsLiving(t, s) })
+}
+
+// retentionOfOne: what hung on a message is gone with it while the chat and its other messages stay.
+func retentionOfOne(t *testing.T, s S) {
+	chat := messages.Chat{Tenant: messages.Tenant{Org: "org8", LiveChat: "lc8"}, ChatID: "chat1"}
+	newer := received(chat, "msg2", "2024-01-20T00:00:00Z")
+	mustSave(t, s, newer)
+	mustReport(t, s, updated(chat, "msg2", messages.Sent))
+	mustChange(t, s, edited(chat, "msg2", "a", "2024-01-20T00:01:00Z"))
+	e := received(chat, "msg1", wroteAt)
+	for range 2 { // the second time it is as new
+		mustSave(t, s, e)
+		if diff := cmp.Diff(store.Entry{Message: e.Message}, mustPage(t, s, store.Query{Chat: chat, Limit: 2}).Entries[0]); diff != "" {
+			t.Errorf("not as new: %s", diff)
+		}
+		report := updated(chat, "msg1", messages.Delivered)
+		report.At = map[messages.Status]string{messages.Delivered: wroteAt}
+		mustReport(t, s, report)
+		if r, err := s.Receipt(t.Context(), chat, "msg1"); len(r.At) != 1 || err != nil {
+			t.Errorf("Receipt = %+v, %v", r, err)
+		}
+		mustChange(t, s, edited(chat, "msg1", "a", "2024-01-15T10:40:00Z"))
+		mustChange(t, s, deleted(chat, "msg1", "2024-01-15T10:41:00Z"))
+		if n, err := s.DeleteOlder(t.Context(), chat.Tenant, january(2024, 16), 10); n != 1 || err != nil {
+			t.Fatalf("DeleteOlder = %d, %v, want 1", n, err)
+		}
+		if _, err := s.Receipt(t.Context(), chat, "msg1"); !errors.Is(err, store.ErrUnknownReceipt) {
+			t.Errorf("Receipt = %v, want ErrUnknownReceipt", err)
+		}
+	}
+	mustReport(t, s, updated(chat, "msg1", messages.Sent)) // alone, without the time of the one before
+	if r, err := s.Receipt(t.Context(), chat, "msg1"); len(r.At) != 0 || err != nil {
+		t.Errorf("Receipt = %+v, %v, want no times", r, err)
+	}
+	entries := mustPage(t, s, store.Query{Chat: chat, Limit: 2}).Entries
+	if len(entries) != 1 || entries[0].Status != messages.Sent || entries[0].EditedAt == "" {
+		t.Errorf("the newer message: %+v", entries)
+	}
 }
 
 // retentionKeepsLiving: a chat that was opened again stays known, with whom it told about, until that is too old as well.
