@@ -1,0 +1,99 @@
+package test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/livepipe/livepipe/messages"
+)
+
+// TestNotesAndUnknownsGoWhereTheyAreAskedFor: a note among agents reaches only the destination that asks for notes,
+// whatever the rules say; what livepipe has no word for is answered, counted, and published only where a rule asks.
+func TestNotesAndUnknownsGoWhereTheyAreAskedFor(t *testing.T) {
+	t.Parallel()
+	type call struct{ to, what string }
+	calls := make(chan call, 100)
+	crm := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		env, err := messages.ParseEnvelope(body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		what := string(env.Type)
+		if received, err := messages.Open[messages.MessageReceived](env); err == nil {
+			what = received.Message.ID
+		}
+		calls <- call{r.URL.Path, what}
+	}))
+	defer crm.Close()
+	rules := func(unknown string) string {
+		return writeFile(t, "routes.yaml", strings.ReplaceAll(`
+destinations:
+  plain: {type: webhook, url: "URL/plain", secret_env: CRM_SECRET}
+  notes: {type: webhook, url: "URL/notes", secret_env: CRM_SECRET, internal: true}
+rules:
+  - {name: messages, when: 'type == "livechat.message.received.v1"', to: [plain, notes]}
+`, "URL", crm.URL)+unknown+`
+  - {name: rest, when: 'true', to: [drop]}
+`)
+	}
+	all := readCorpus(t)
+	at := stacks[0].open(t, []string{"LIVEPIPE_ROUTES=" + rules(""), "CRM_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})
+	c := newClient("notes")
+	at.addClients(c)
+	ignored := []string{
+		"v2/chat_started", "lifecycle/application_installed", "traps/unknown_action", "traps/unknown_action_long", "traps/malformed_no_chat",
+	}
+	tell := func(names ...string) {
+		for _, b := range all.named(t, names...) {
+			at.tell(t, "/livechat/:identifier", c, all, b)
+		}
+	}
+	// The note goes first: whoever gets the message after it was not given the note before. Both are of one conversation.
+	tell(append(ignored, "v3.6/incoming_event-internal", "v3.6/incoming_event")...)
+	var got []call
+	next := func() call {
+		select {
+		case one := <-calls:
+			return one
+		case <-time.After(limit):
+			t.Fatal("no call came")
+			return call{}
+		}
+	}
+	for range 3 {
+		got = append(got, next())
+	}
+	slices.SortStableFunc(got, func(a, b call) int { return strings.Compare(a.to, b.to) })
+	want := []call{{"/notes", "K36PKZON8A_15"}, {"/notes", "K36PKZON8A_5"}, {"/plain", "K36PKZON8A_5"}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(call{})); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	_, _, metrics := get(t, at.ingress.Admin+"/metrics")
+	for kind, n := range map[string]string{"v2": "1", "app_lifecycle": "1", "unknown_action": "2", "malformed": "1"} {
+		if line := `livepipe_ingress_ignored_events_total{kind="` + kind + `",route="/livechat/:identifier"} ` + n + "\n"; !strings.Contains(metrics, line) {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+
+	at.restart("LIVEPIPE_ROUTES=" + rules(`  - {name: unknown, when: 'type == "livechat.unknown.v1"', to: [plain]}`))
+	tell(ignored...)
+	for range 4 { // v2, an application's own, and two actions that nobody knows
+		if one := next(); one != (call{"/plain", "livechat.unknown.v1"}) {
+			t.Errorf("a call %+v", one)
+		}
+	}
+	select {
+	case one := <-calls:
+		t.Errorf("one call too many: %+v", one)
+	default:
+	}
+}
