@@ -74,9 +74,16 @@ func documented(t *testing.T) (whole any, a asyncAPI) {
 // events is one value of every event type.
 func events() []messages.Event {
 	return []messages.Event{
-		messages.MessageReceived{}, messages.MessageUpdated{}, messages.MessageDeleted{}, messages.MessagesSeen{},
-		messages.ConversationUpdated{}, messages.AccountUpdated{}, messages.UnknownReceived{},
-		messages.DeliveryUpdated{}, messages.MediaUploaded{}, messages.DispatchRequested{},
+		messages.MessageReceived{},
+		messages.MessageUpdated{},
+		messages.MessageDeleted{},
+		messages.MessagesSeen{},
+		messages.ConversationUpdated{},
+		messages.AccountUpdated{},
+		messages.UnknownReceived{},
+		messages.DeliveryUpdated{},
+		messages.MediaUploaded{},
+		messages.DispatchRequested{},
 	}
 }
 

@@ -21,7 +21,7 @@ type MessageDeleted struct {
 
 // MessagesSeen says that a person has seen whatever others wrote in the chat up to a moment (RFC 3339 as sent). It may
 // come before the messages.
-type MessagesSeen struct {
+type MessagesSeen struct { //nolint:revive // the event is messages.seen: Seen alone would not say of what
 	Origin
 	By   string `json:"by"`
 	UpTo string `json:"up_to"`

@@ -38,9 +38,17 @@ var described = sync.OnceValues(func() (*contract, error) {
 	}
 	// What every answer has is not part of the contract of one.
 	v, faults := validator.NewValidator(document, config.WithStrictMode(),
-		config.WithStrictIgnoredHeaders("content-type", "content-length", "transfer-encoding", "connection", "date"))
+		config.WithStrictIgnoredHeaders("content-type", "content-length", "transfer-encoding", "connection", "date"),
+		config.WithStrictIgnorePaths(asSent...))
 	return &contract{document: v}, errors.Join(faults...)
 })
+
+// asSent are the fields of a history that tell what LiveChat sent, whatever that is: the document's schema Anything.
+var asSent = []string{
+	"$.body.messages[*].fields[*].options**", "$.body.messages[*].fields[*].answer**",
+	"$.body.messages[*].elements[*].image**", "$.body.messages[*].elements[*].buttons**", "$.body.messages[*].elements[*].ecommerce**",
+	"$.body.messages[*].postback.ecommerce**", "$.body.messages[*].text_vars**", "$.body.messages[*].content**",
+}
 
 // runDescribed runs the tests with every answer to http.DefaultClient held against the contract. What a test did not
 // look at, because it expected a failure, is told at the end.
@@ -190,8 +198,11 @@ func TestContractCatches(t *testing.T) {
 		"more headers":   {"POST", "/livechat/x", 200, "application/json", `{"status":"ignored"}`, []string{"X-Powered-By", "livepipe"}, false},
 		"missing header": {"PUT", "/livechat/x", 405, problem, strings.Replace(refused, "invalid_json", "method_not_allowed", 1), nil, false},
 		"other Vary":     {"POST", "/livechat/x", 200, "application/json", `{"status":"ignored"}`, []string{"Vary", "*"}, false},
-		"file to be cached": {"GET", "/media/media_x.png", 404, problem, strings.NewReplacer("400", "404", "invalid_json", "media_not_found").Replace(refused),
-			[]string{"Cache-Control", "public"}, false},
+		"file to be cached": {
+			"GET", "/media/media_x.png", 404, problem, strings.NewReplacer("400", "404", "invalid_json", "media_not_found").Replace(refused),
+			[]string{"Cache-Control", "public"},
+			false,
+		},
 	} {
 		c := &contract{document: shared.document}
 		got := reply{test.status, http.Header{"Vary": {"Origin"}, "Content-Type": {test.content}}, test.body}

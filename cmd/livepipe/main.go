@@ -25,7 +25,7 @@ type cli struct {
 	Lambda    lambdaCmd    `cmd:"" help:"Run workers as an AWS Lambda function that SQS calls."`
 	Broker    brokerCmd    `cmd:"" help:"Run the embedded broker alone, for processes of one machine that share it."`
 	Provision provisionCmd `cmd:"" help:"Bring the store's schema up to date and make streams and queues."`
-	Account   accountCmd   `cmd:"" help:"Make, list and remove the accounts that may call."`
+	Account   accountCmd   `cmd:"" help:"Make, show, rotate and remove the accounts that may call, and their credentials."`
 	LiveChat  livechatCmd  `cmd:"" name:"livechat" help:"Register webhooks with LiveChat, and publish what history misses of its chats."`
 	DLQ       dlqCmd       `cmd:"" name:"dlq" help:"Look at dead letters, send them again, or delete them."`
 	Routes    routesCmd    `cmd:"" help:"Print which worker takes which events, or check a file of routing rules."`

@@ -197,6 +197,9 @@ func organizationLearnedOnce(t *testing.T, s S) {
 	one, two := messages.Tenant{Org: "org1", LiveChat: "lc1"}, messages.Tenant{Org: "org1", LiveChat: "lc2"}
 	mustSaveAccount(t, s, account(one, "a", accountAt))
 	mustSaveAccount(t, s, account(two, "b", accountAt))
+	if got, err := s.LearnOrganization(t.Context(), one, ""); got != "" || err != nil {
+		t.Errorf("nothing to learn: %q, %v", got, err)
+	}
 	const n = 20
 	told := make([]string, n)
 	var g errgroup.Group

@@ -25,8 +25,8 @@ const (
 	removeAccount     = `DELETE FROM accounts WHERE org = $1 AND livechat = $2`
 	removeCredential  = `DELETE FROM account_credentials WHERE org = $1 AND livechat = $2 AND id = $3`
 	anyEver           = `SELECT account_ever FROM store_facts WHERE "only" = 1`
-	learnOrganization = `UPDATE accounts SET organization_id = coalesce(organization_id, $3)
-		WHERE org = $1 AND livechat = $2 RETURNING organization_id`
+	learnOrganization = `UPDATE accounts SET organization_id = coalesce(organization_id, nullif($3, ''))
+		WHERE org = $1 AND livechat = $2 RETURNING coalesce(organization_id, '')`
 
 	listAccounts = `SELECT ` + store.AccountColumns + `
 		FROM accounts a LEFT JOIN account_credentials c ON c.org = a.org AND c.livechat = a.livechat`
@@ -76,11 +76,15 @@ func (s *Store) remove(ctx context.Context, doing string, unknown error, stateme
 // the one that holds. store.ErrUnknownAccount when there is no account.
 func (s *Store) LearnOrganization(ctx context.Context, of messages.Tenant, organizationID string) (holds string, err error) {
 	const doing = "learn organization"
+	var found bool
 	err = s.write(ctx, doing, func(c *call) {
-		holds = ""
-		c.each(learnOrganization, []any{of.Org, of.LiveChat, organizationID}, into(&holds))
+		holds, found = "", false
+		c.each(learnOrganization, []any{of.Org, of.LiveChat, organizationID}, func(scan func(...any) error) error {
+			found = true
+			return scan(&holds)
+		})
 	})
-	return known(holds, holds != "", doing, err, store.ErrUnknownAccount)
+	return known(holds, found, doing, err, store.ErrUnknownAccount)
 }
 
 // Account returns the tenant's account, or store.ErrUnknownAccount.

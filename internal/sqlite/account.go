@@ -24,7 +24,7 @@ const (
 	noteEver          = `UPDATE store_facts SET account_ever = 1 WHERE only = 1`
 	removeAccount     = `DELETE FROM accounts WHERE org = ? AND livechat = ?`
 	removeCredential  = `DELETE FROM account_credentials WHERE org = ? AND livechat = ? AND id = ?`
-	learnOrganization = `UPDATE accounts SET organization_id = ? WHERE org = ? AND livechat = ? AND organization_id IS NULL`
+	learnOrganization = `UPDATE accounts SET organization_id = nullif(?, '') WHERE org = ? AND livechat = ? AND organization_id IS NULL`
 	readOrganization  = `SELECT coalesce(organization_id, '') FROM accounts WHERE org = ? AND livechat = ?`
 
 	listAccounts = `SELECT ` + store.AccountColumns + `

@@ -17,11 +17,11 @@ type Account struct {
 
 // Limits are what one account may use. A zero field means what the process is set to, or no limit.
 type Limits struct {
-	RequestsPerSecond float64
-	BodyBytes         int64    // of a JSON body
-	UploadBytes       int64    // of a file
-	Origins           []string // of browser apps, in place of the process's
-	RetentionDays     int      // messages older than this are deleted
+	RequestsPerSecond float64  `json:"requests_per_second,omitzero"`
+	BodyBytes         int64    `json:"body_bytes,omitzero"`     // of a JSON body
+	UploadBytes       int64    `json:"upload_bytes,omitzero"`   // of a file
+	Origins           []string `json:"origins,omitzero"`        // of browser apps, in place of the process's
+	RetentionDays     int      `json:"retention_days,omitzero"` // messages older than this are deleted
 }
 
 // CredentialKind is a way to prove who calls.

@@ -2,9 +2,10 @@ package store
 
 import (
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/go-json-experiment/json"
 )
 
 // AccountColumns are the columns that ScanAccount reads: of an account a and each of its credentials c, which may be
