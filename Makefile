@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI := bin/golangci-lint-v2.15.0
 SCHEMATHESIS := bin/schemathesis-4.32.5/bin/schemathesis
 FUZZTIME ?= 5s
-AWS_TESTS := TestEndToEnd/SNS|TestLambda|TestQueue
+AWS_TESTS := TestEndToEnd/SNS|TestLambda|TestQueue|TestAccountsOutliveTheStore
 
 .PHONY: help run build test test-aws test-contract check fmt lint vet race fuzz deploy-lint bench bench-aws kill-test compose-test clean
 
