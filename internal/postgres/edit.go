@@ -46,8 +46,8 @@ func (s *Store) SaveDeletion(ctx context.Context, eventID string, e messages.Mes
 	return err == nil && fresh == 1, err
 }
 
-// Differs reports whether the message with e's chat and id is stored with another type, text, content, author or
-// created_at than e's. One that was edited or deleted never differs.
+// Differs reports whether the message with e's chat and id is stored with another type, text, content or author
+// than e's. One that was edited or deleted never differs.
 func (s *Store) Differs(ctx context.Context, e messages.MessageReceived) (differs bool, err error) {
 	err = s.read(ctx, "compare message", func(c *call) {
 		differs = false

@@ -100,8 +100,8 @@ func (t *tx) saveDeletion(eventID string, e messages.MessageDeleted) (changed bo
 	return true, nil
 }
 
-// Differs reports whether the message with e's chat and id is stored with another type, text, content, author or
-// created_at than e's. One that was edited or deleted never differs.
+// Differs reports whether the message with e's chat and id is stored with another type, text, content or author
+// than e's. One that was edited or deleted never differs.
 func (s *Store) Differs(ctx context.Context, e messages.MessageReceived) (differs bool, err error) {
 	args := []any{e.Org, e.LiveChat, e.ChatID, e.Message.ID}
 	err = s.reader.each(ctx, findWords, args, func(rows *sql.Rows) error {
