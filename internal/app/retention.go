@@ -33,20 +33,23 @@ const (
 type RetentionStore interface {
 	// Accounts returns every account.
 	Accounts(ctx context.Context) ([]store.Account, error)
-	// DeleteOlder deletes up to limit messages of a tenant that were written before a moment, and says how many.
-	DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (deleted int, err error)
+	// DeleteOlder deletes up to limit messages of a tenant that were written before a moment, and says which
+	// uploads were among them. What it returns is deleted, also beside an error.
+	DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (store.Deleted, error)
 }
 
-// retention deletes messages that are older than their account wants to keep them. Any number of processes may do so
-// beside each other.
+// retention deletes messages that are older than their account wants to keep them, and then the files of the uploads among
+// them. Any number of processes may do so beside each other. A death between the two leaves files that no row names; see
+// deleteFiles.
 type retention struct {
 	store   RetentionStore
+	files   RetentionFiles
 	log     *slog.Logger
 	deleted prometheus.Counter
 }
 
-func newRetention(s RetentionStore, log *slog.Logger) *retention {
-	return &retention{store: s, log: log, deleted: prometheus.NewCounter(prometheus.CounterOpts{
+func newRetention(s RetentionStore, files RetentionFiles, log *slog.Logger) *retention {
+	return &retention{store: s, files: files, log: log, deleted: prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "livepipe", Subsystem: "retention", Name: "deleted_messages_total",
 		Help: "Messages deleted because they were older than their account keeps them.",
 	})}
@@ -58,7 +61,7 @@ func (p *process) startRetention() error {
 	if p.Unwatched || !slices.ContainsFunc(p.Router.Workers, func(b router.Binding) bool { return b.Worker == "history" }) {
 		return nil
 	}
-	r := newRetention(p.Store, p.log)
+	r := newRetention(p.Store, p.Blobs, p.log)
 	if err := p.Registry.Register(r.deleted); err != nil {
 		return fmt.Errorf("register retention metrics: %w", err)
 	}
@@ -109,23 +112,25 @@ func (r *retention) sweep(ctx context.Context) error {
 	return nil
 }
 
-// prune deletes what a tenant wrote before a moment, slice by slice.
+// prune deletes what a tenant wrote before a moment, slice by slice, each with its files before the next one.
 func (r *retention) prune(ctx context.Context, of messages.Tenant, before time.Time) (deleted int, err error) {
 	for {
-		var n int
+		var slice store.Deleted
 		var took time.Duration
-		err := untilAvailable(ctx, func() (err error) {
+		err := untilAvailable(ctx, func() error {
 			began := time.Now()
-			n, err = r.store.DeleteOlder(ctx, of, before, retentionSlice)
+			var err error
+			slice, err = r.store.DeleteOlder(ctx, of, before, retentionSlice)
 			took = time.Since(began)
+			deleted += slice.Messages
+			r.deleted.Add(float64(slice.Messages))
+			r.deleteFiles(ctx, slice.Files)
 			return err
 		})
 		if err != nil {
 			return deleted, err
 		}
-		deleted += n
-		r.deleted.Add(float64(n))
-		if n < retentionSlice {
+		if slice.Messages < retentionSlice {
 			return deleted, nil
 		}
 		if !pause(ctx, max(retentionPause, retentionShares*took)) {
@@ -134,7 +139,7 @@ func (r *retention) prune(ctx context.Context, of messages.Tenant, before time.T
 	}
 }
 
-// untilAvailable tries again for as long as the store is down.
+// untilAvailable tries again for as long as what is asked, the store or the blob store, is down.
 func untilAvailable(ctx context.Context, try func() error) error {
 	for {
 		err := try()

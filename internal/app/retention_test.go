@@ -33,8 +33,10 @@ type attic struct {
 	began    time.Time
 	accounts []store.Account
 	old      map[string]int
+	uploads  []string // media ids: what the next slice that succeeds has among its messages
 	takes    time.Duration // one slice
 	fails    func(org string) error
+	beside   store.Deleted // what a failing slice has deleted nevertheless
 	calls    []deletion
 }
 
@@ -47,19 +49,20 @@ func (a *attic) Accounts(context.Context) ([]store.Account, error) {
 	return a.accounts, nil
 }
 
-func (a *attic) DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (int, error) {
+func (a *attic) DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (store.Deleted, error) {
 	a.calls = append(a.calls, deletion{of.Org, time.Since(before), limit, time.Since(a.began)})
 	if !pause(ctx, a.takes) {
-		return 0, ctx.Err()
+		return store.Deleted{}, ctx.Err()
 	}
 	if a.fails != nil {
 		if err := a.fails(of.Org); err != nil {
-			return 0, err
+			return a.beside, err
 		}
 	}
-	n := min(limit, a.old[of.Org])
-	a.old[of.Org] -= n
-	return n, nil
+	d := store.Deleted{Messages: min(limit, a.old[of.Org]), Files: a.uploads}
+	a.old[of.Org] -= d.Messages
+	a.uploads = nil
+	return d, nil
 }
 
 // keeping is an account that keeps its messages for some days.
@@ -70,9 +73,15 @@ func keeping(org string, days int) store.Account {
 // sweeping runs retention over the store for a while of virtual time.
 func sweeping(t *testing.T, a *attic, lasting time.Duration) (deleted float64, log string) {
 	t.Helper()
+	return sweepingFiles(t, a, nil, lasting)
+}
+
+// sweepingFiles is sweeping with the files of uploads.
+func sweepingFiles(t *testing.T, a *attic, files RetentionFiles, lasting time.Duration) (deleted float64, log string) {
+	t.Helper()
 	var lines conformance.Journal
 	a.began = time.Now()
-	r := newRetention(a, lines.Logger())
+	r := newRetention(a, files, lines.Logger())
 	ctx, stop := context.WithTimeout(t.Context(), lasting)
 	defer stop()
 	if err := r.run(ctx); err != nil {

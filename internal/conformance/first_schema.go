@@ -61,8 +61,8 @@ func HoldFirstSchema(t *testing.T, s S) {
 	if len(entries) != 2 || entries[0].EditedAt == "" || entries[1].DeletedAt == "" {
 		t.Errorf("after an edit and a deletion: %+v", entries)
 	}
-	if n, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 16), 10); n != 2 || err != nil {
-		t.Errorf("DeleteOlder = %d, %v, want both", n, err)
+	if d, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 16), 10); d.Messages != 2 || err != nil {
+		t.Errorf("DeleteOlder = %+v, %v, want both", d, err)
 	}
 	if _, err := s.Page(t.Context(), store.Query{Chat: chat1, Limit: 1}); !errors.Is(err, store.ErrUnknownChat) {
 		t.Errorf("Page = %v, want ErrUnknownChat", err)

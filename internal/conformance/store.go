@@ -26,7 +26,7 @@ type S interface {
 	SaveConversation(ctx context.Context, eventID string, e messages.ConversationUpdated) (saved bool, err error)
 	Conversation(ctx context.Context, chat messages.Chat) (store.Conversation, error)
 	Differs(ctx context.Context, e messages.MessageReceived) (bool, error)
-	DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (deleted int, err error)
+	DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (store.Deleted, error)
 
 	DecideMedia(ctx context.Context, m store.Media) (decided bool, err error)
 	Media(ctx context.Context, id string) (store.Media, error)
@@ -97,6 +97,7 @@ func run(t *testing.T, open func(t *testing.T) S, statusStride, changeStride int
 
 		{"retention deletes exactly what is older", retentionExact},
 		{"retention leaves nothing of a message and forgets empty chats", retentionForgets},
+		{"retention tells exactly the uploads that it deleted", retentionFiles},
 		{"retention beside writers keeps counters exact", retentionTogether},
 
 		{"three pages walk back to the start", pageWalk},

@@ -57,7 +57,8 @@ func retentionExact(t *testing.T, s S) {
 					}
 				}
 			}
-			n, err := s.DeleteOlder(t.Context(), chat1.Tenant, before, limit)
+			d, err := s.DeleteOlder(t.Context(), chat1.Tenant, before, limit)
+			n := d.Messages
 			if err != nil || n != min(older, limit) {
 				t.Fatalf("before %v, limit %d: %d, %v, want %d", before, limit, n, err, min(older, limit))
 			}
@@ -114,8 +115,8 @@ func retentionForgets(t *testing.T, s S) {
 	full(chat1, "media_1")
 	full(other, "media_2")
 	before := mustPage(t, s, store.Query{Chat: other, Limit: 1})
-	if n, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 16), 10); n != 1 || err != nil {
-		t.Fatalf("DeleteOlder = %d, %v, want 1", n, err)
+	if d, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 16), 10); d.Messages != 1 || err != nil {
+		t.Fatalf("DeleteOlder = %+v, %v, want 1", d, err)
 	}
 	if _, err := s.Conversation(t.Context(), chat1); !errors.Is(err, store.ErrUnknownChat) {
 		t.Errorf("Conversation = %v, want ErrUnknownChat", err)
@@ -166,8 +167,8 @@ func retentionOfOne(t *testing.T, s S) {
 		}
 		mustChange(t, s, edited(chat, "msg1", "a", "2024-01-15T10:40:00Z"))
 		mustChange(t, s, deleted(chat, "msg1", "2024-01-15T10:41:00Z"))
-		if n, err := s.DeleteOlder(t.Context(), chat.Tenant, january(2024, 16), 10); n != 1 || err != nil {
-			t.Fatalf("DeleteOlder = %d, %v, want 1", n, err)
+		if d, err := s.DeleteOlder(t.Context(), chat.Tenant, january(2024, 16), 10); d.Messages != 1 || err != nil {
+			t.Fatalf("DeleteOlder = %+v, %v, want 1", d, err)
 		}
 		if _, err := s.Receipt(t.Context(), chat, "msg1"); !errors.Is(err, store.ErrUnknownReceipt) {
 			t.Errorf("Receipt = %v, want ErrUnknownReceipt", err)
@@ -219,15 +220,15 @@ func retentionTogether(t *testing.T, s S) {
 			return nil
 		})
 	}
-	deleted := make([]int, 2)
+	deleted := make([]store.Deleted, 2)
 	for d := range deleted {
 		g.Go(func() error {
 			for range 30 {
-				n, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 11), 5)
+				of, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 11), 5)
 				if err != nil {
 					return err
 				}
-				deleted[d] += n
+				deleted[d].Add(of)
 			}
 			return nil
 		})
@@ -235,8 +236,8 @@ func retentionTogether(t *testing.T, s S) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	n, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 11), 1000)
-	if got := deleted[0] + deleted[1] + n; err != nil || got != 3*each/2 {
+	rest, err := s.DeleteOlder(t.Context(), chat1.Tenant, january(2024, 11), 1000)
+	if got := deleted[0].Messages + deleted[1].Messages + rest.Messages; err != nil || got != 3*each/2 {
 		t.Errorf("%d messages were deleted (%v), want %d", got, err, 3*each/2)
 	}
 	for _, chat := range chats {

@@ -265,8 +265,8 @@ func everyChange(t *testing.T, s *Store, e messages.MessageReceived) {
 	if _, err := s.SaveMessage(t.Context(), "evt_old_"+e.Message.ID, e); err != nil {
 		t.Error(err)
 	}
-	if n, err := s.DeleteOlder(t.Context(), there, time.Now(), 10); n != 1 || err != nil {
-		t.Errorf("DeleteOlder = %d, %v", n, err)
+	if d, err := s.DeleteOlder(t.Context(), there, time.Now(), 10); d.Messages != 1 || err != nil {
+		t.Errorf("DeleteOlder = %+v, %v", d, err)
 	}
 }
 

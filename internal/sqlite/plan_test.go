@@ -34,6 +34,7 @@ func TestStatementsSearchByIndexOnly(t *testing.T) {
 		"edits":     {dropEdits, 3, "(chat=? AND message_id=?)"},
 		"graves":    {dropTombstones, 3, "(chat=? AND message_id=?)"},
 		"uploads":   {dropUploads, 6, "(id=?)"},
+		"files":     {findFiles, 3, "messages_history (chat=? AND created_us<?)"},
 		"uncount":   {uncountInDays, 5, "(chat=? AND day<?)"},
 	} {
 		var steps []string

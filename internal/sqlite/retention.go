@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math"
 	"time"
@@ -11,9 +12,9 @@ import (
 )
 
 // DeleteOlder deletes up to limit messages of a tenant that were written before a moment, with everything that hangs on
-// them, and returns how many; totals and pages are exact at every moment. A chat without messages to which nothing has
-// happened since the moment is forgotten. The row of an upload goes too, its blobs are the caller's.
-func (s *Store) DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (deleted int, err error) {
+// them, and returns what went; totals and pages are exact at every moment. A chat without messages to which nothing has
+// happened since the moment is forgotten. The row of an upload goes too; its blobs are the caller's, who gets its media id.
+func (s *Store) DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (deleted store.Deleted, err error) {
 	r := retention{of: of, before: before.UnixMicro(), limit: limit}
 	deleted, err = write(ctx, s.writer, r.run)
 	return deleted, failed("delete older messages", err)
@@ -26,24 +27,24 @@ type retention struct {
 }
 
 // run also bounds how many chats it looks at, because it keeps every other writer waiting.
-func (r retention) run(tx *tx) (deleted int, err error) {
-	for looked := 0; deleted < r.limit && looked < r.limit; looked++ {
+func (r retention) run(tx *tx) (deleted store.Deleted, err error) {
+	for looked := 0; deleted.Messages < r.limit && looked < r.limit; looked++ {
 		chat := messages.Chat{Tenant: r.of}
 		var number int64
 		found, err := tx.scan(findOldest, []any{r.of.Org, r.of.LiveChat, r.before}, &number, &chat.ChatID)
 		if err != nil {
-			return 0, fmt.Errorf("find oldest chat: %w", err)
+			return store.Deleted{}, fmt.Errorf("find oldest chat: %w", err)
 		}
 		if !found {
 			break
 		}
-		n, err := tx.deleteOldest(number, chat, r.before, r.limit-deleted)
+		of, err := tx.deleteOldest(number, chat, r.before, r.limit-deleted.Messages)
 		if err != nil {
-			return 0, err
+			return store.Deleted{}, err
 		}
-		deleted += n
+		deleted.Add(of)
 		if err := tx.forget(number, r.before); err != nil {
-			return 0, err
+			return store.Deleted{}, err
 		}
 	}
 	return deleted, nil
@@ -67,6 +68,10 @@ const (
 	dropUploads      = `
 		DELETE FROM media WHERE id IN (SELECT file_id FROM messages WHERE ` + upTo + ` AND file_id IS NOT NULL)
 			AND org = ?4 AND livechat = ?5 AND chat_id = ?6`
+	// What still has a row after dropUploads is another chat's upload.
+	findFiles = `
+		SELECT file_id FROM messages WHERE ` + upTo + ` AND file_id IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM media WHERE id = messages.file_id)`
 	uncountInDays = `
 		UPDATE chat_days SET messages = messages - (SELECT count(*) FROM messages
 			WHERE ` + upTo + ` AND created_us BETWEEN chat_days.day * ?4 AND chat_days.day * ?4 + ?4 - 1)
@@ -80,10 +85,10 @@ const (
 )
 
 // deleteOldest deletes up to limit messages of one chat, oldest first.
-func (t *tx) deleteOldest(number int64, chat messages.Chat, before int64, limit int) (deleted int, err error) {
+func (t *tx) deleteOldest(number int64, chat messages.Chat, before int64, limit int) (deleted store.Deleted, err error) {
 	last := store.Cursor{CreatedAt: before - 1, Arrival: math.MaxInt64}
 	if _, err := t.scan(findLast, []any{number, before, limit - 1}, &last.CreatedAt, &last.Arrival); err != nil {
-		return 0, fmt.Errorf("find last message to delete: %w", err)
+		return deleted, fmt.Errorf("find last message to delete: %w", err)
 	}
 	place := []any{number, last.CreatedAt, last.Arrival}
 	for _, drop := range []struct {
@@ -99,17 +104,27 @@ func (t *tx) deleteOldest(number int64, chat messages.Chat, before int64, limit 
 		{dropDays, []any{number, store.DayOf(last.CreatedAt)}},
 	} {
 		if _, err := t.exec(drop.statement, drop.args...); err != nil {
-			return 0, fmt.Errorf("delete what hangs on messages: %w", err)
+			return deleted, fmt.Errorf("delete what hangs on messages: %w", err)
 		}
+	}
+	err = t.each(findFiles, place, func(rows *sql.Rows) error {
+		var file string
+		err := rows.Scan(&file)
+		deleted.Files = append(deleted.Files, file)
+		return err
+	})
+	if err != nil {
+		return deleted, fmt.Errorf("find files of messages: %w", err)
 	}
 	n, err := t.exec(dropMessages, place...)
 	if err != nil {
-		return 0, fmt.Errorf("delete messages: %w", err)
+		return deleted, fmt.Errorf("delete messages: %w", err)
 	}
 	if _, err := t.exec(uncountInChat, number, n); err != nil {
-		return 0, fmt.Errorf("count messages: %w", err)
+		return deleted, fmt.Errorf("count messages: %w", err)
 	}
-	return int(n), nil
+	deleted.Messages = int(n)
+	return deleted, nil
 }
 
 const (

@@ -48,6 +48,16 @@ func (t *tx) scan(query string, args []any, dest ...any) (bool, error) {
 	return found(stmt.QueryRowContext(context.Background(), args...).Scan(dest...))
 }
 
+// each calls row for every row of a query.
+func (t *tx) each(query string, args []any, row func(*sql.Rows) error) error {
+	stmt, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(context.Background(), args...)
+	return eachRow(rows, err, row)
+}
+
 func (t *tx) close() error {
 	var errs []error
 	for _, stmt := range t.cached {
