@@ -33,7 +33,7 @@ type attic struct {
 	began    time.Time
 	accounts []store.Account
 	old      map[string]int
-	uploads  []string // media ids: what the next slice that succeeds has among its messages
+	uploads  []string      // media ids: what the next slice that succeeds has among its messages
 	takes    time.Duration // one slice
 	fails    func(org string) error
 	beside   store.Deleted // what a failing slice has deleted nevertheless
