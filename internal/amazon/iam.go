@@ -174,6 +174,9 @@ func (a permissions) files(role string) []iamStatement {
 		statements = append(statements,
 			allow("ReadUploads", []string{get, remove}, under(pending)),
 			allow("ReleaseFiles", []string{put, abort}, under(released, thumbnails)))
+	case "history":
+		statements = append(statements, // of messages that an account no longer keeps
+			allow("DeleteFiles", []string{remove}, under(pending, released, thumbnails)))
 	}
 	return statements
 }

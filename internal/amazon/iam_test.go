@@ -11,6 +11,7 @@ import (
 // What each role may do, in files, so that a change of them is seen.
 func TestIAMPolicies(t *testing.T) {
 	b := offline(t,
+		Queue{Name: "history", Topics: []string{"message", "upload"}},
 		Queue{Name: "routing", Topics: []string{"message", "upload"}},
 		Queue{Name: "dispatch", Topics: []string{"request"}},
 		Queue{Name: "media", Topics: []string{"upload"}},
@@ -36,7 +37,7 @@ func TestIAMPolicies(t *testing.T) {
 			}
 		})
 	}
-	if len(policies) != 6 {
+	if len(policies) != 7 {
 		t.Errorf("%d roles", len(policies))
 	}
 }
