@@ -25,6 +25,7 @@ FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/livepipe /livepipe
 # A new volume takes owner and mode from here.
 COPY --from=build --chown=65532:65532 /out/data /var/lib/livepipe
+COPY --from=build --chown=65532:65532 /out/data /var/lib/livepipe-key
 ENV LIVEPIPE_DATA=/var/lib/livepipe \
     LIVEPIPE_ADDR=0.0.0.0:8080 \
     LIVEPIPE_ADMIN_ADDR=127.0.0.1:8081
