@@ -87,14 +87,9 @@ rules:
 
 	at.restart("LIVEPIPE_ROUTES=" + rules(`  - {name: unknown, when: 'type == "livechat.unknown.v1"', to: [plain]}`))
 	tell(ignored...)
-	for range 4 { // v2, an application's own, and two actions that nobody knows
+	for range ignored {
 		if one := next(); one != (call{"/plain", "livechat.unknown.v1"}) {
 			t.Errorf("a call %+v", one)
 		}
-	}
-	select {
-	case one := <-calls:
-		t.Errorf("one call too many: %+v", one)
-	default:
 	}
 }
