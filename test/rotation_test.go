@@ -172,7 +172,7 @@ func strangers(t *testing.T, ours, theirs map[string]*rotating) []func(client *h
 // under load and strangers try what they can. No good request is refused and no bad one accepted.
 func TestRotationUnderLoad(t *testing.T) {
 	t.Parallel()
-	const rounds, overlap = 2, 6 * time.Second
+	const rounds, overlap = 2, 12 * time.Second
 	at := stacks[0].open(t, []string{"LIVEPIPE_ADDRESS_RATE=0"})
 	all := map[string]map[string]*rotating{}
 	for _, org := range []string{"ours", "theirs"} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,6 +38,7 @@ func TestAnUploadStandsInTheHistoryAsAFile(t *testing.T) {
 
 // ledger is a store that keeps the calls and answers as it is told.
 type ledger struct {
+	mu      sync.Mutex
 	calls   []string // the method and the event's id
 	again   bool     // SaveMessage knows the message
 	differs bool
@@ -44,6 +46,8 @@ type ledger struct {
 }
 
 func (l *ledger) note(method, eventID string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.calls = append(l.calls, method+" "+eventID)
 	return l.err == nil, l.err
 }
@@ -216,17 +220,17 @@ func TestWhatNoStoreCanKeepIsPermanent(t *testing.T) {
 // S3: the same id with another body. The first one stays, somebody is told, and nobody reads there what was written.
 func TestAMessageThatCameAgainWithOtherWordsIsTold(t *testing.T) {
 	tests := map[string]struct {
-		store ledger
+		store *ledger
 		lines int
 	}{
-		"a new one":                {ledger{differs: true}, 0},
-		"one that came again":      {ledger{again: true}, 0},
-		"again, and not as it was": {ledger{again: true, differs: true}, 1},
+		"a new one":                {&ledger{differs: true}, 0},
+		"one that came again":      {&ledger{again: true}, 0},
+		"again, and not as it was": {&ledger{again: true, differs: true}, 1},
 	}
 	for name, tt := range tests {
 		log, lines := journal()
 		counts := prometheus.NewRegistry()
-		history, err := workers.NewHistory(&tt.store, log, counts)
+		history, err := workers.NewHistory(tt.store, log, counts)
 		if err != nil {
 			t.Fatal(err)
 		}

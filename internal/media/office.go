@@ -117,11 +117,17 @@ type budgetReaderAt struct {
 	err  error
 }
 
-var errBudget = errors.New("archive directory is too large")
+var (
+	errBudget = errors.New("archive directory is too large")
+	errOffset = errors.New("archive points before its own start")
+)
 
 func (b *budgetReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	if b.left -= len(p); b.left < 0 {
 		return 0, errBudget
+	}
+	if off < 0 { // what the archive says of itself, and no fault of the reader
+		return 0, errOffset
 	}
 	if _, err := b.r.Seek(off, io.SeekStart); err != nil {
 		b.err = err
