@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -55,7 +56,7 @@ func fitsSQS(key, value string) bool {
 			return false
 		}
 	}
-	return key != "" && len(key) <= maxAttributeName && !blank(value) &&
+	return key != "" && len(key) <= maxAttributeName && !blank([]byte(value)) &&
 		key[0] != '.' && key[len(key)-1] != '.' && !strings.Contains(key, "..") &&
 		!hasPrefixFold(key, "aws.") && !hasPrefixFold(key, "amazon.") &&
 		xmlText([]byte(value))
@@ -81,15 +82,8 @@ func xmlText(text []byte) bool {
 	return true
 }
 
-// blank reports whether there is nothing to see, which SNS takes for nothing.
-func blank[T string | []byte](text T) bool {
-	for _, c := range []byte(text) {
-		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
-			return false
-		}
-	}
-	return true
-}
+// blank reports whether there is nothing to see in any script, which SNS takes for nothing.
+func blank(text []byte) bool { return len(bytes.TrimSpace(text)) == 0 }
 
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
