@@ -3,6 +3,7 @@ package amazon_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -69,13 +70,15 @@ func TestF7HalfOfTheHeartbeatsFail(t *testing.T) {
 		fill(f, queueName, 500)
 		var mu sync.Mutex
 		heartbeats, refused := 0, 0
+		chance := rand.New(rand.NewPCG(7, 7))
 		f.refuse(func(c sqsCall) error {
 			if c.Op != "ChangeMessageVisibilityBatch" || c.Entries[0].VisibilityTimeout == 0 {
 				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			if heartbeats++; heartbeats%2 == 0 {
+			heartbeats++
+			if chance.IntN(2) == 0 { // every second one would be the same messages' each time
 				refused++
 				return errCut
 			}
