@@ -2,34 +2,14 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
-	"net/url"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"time"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/loopback"
 )
-
-// busConfig chooses the broker.
-type busConfig struct {
-	Data   string `env:"LIVEPIPE_DATA" default:"./data" help:"Directory of everything that this machine keeps."`
-	Bus    string `env:"LIVEPIPE_BUS" default:"embedded" help:"Broker: 'embedded' runs NATS JetStream inside the process; nats://host:port uses another process's or a server of your own; 'aws' is SNS and SQS."`
-	Prefix string `env:"LIVEPIPE_PREFIX" default:"livepipe" help:"First part of every stream, topic and queue name; keeps environments apart."`
-	awsConfig
-}
-
-// processConfig is what every long-running role has.
-type processConfig struct {
-	busConfig
-	storeConfig
-	Grace     time.Duration `env:"LIVEPIPE_GRACE" default:"20s" help:"How long a stop may take: open requests, handlers in flight, last acknowledgements."`
-	LogLevel  slog.Level    `env:"LIVEPIPE_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
-	LogFormat string        `env:"LIVEPIPE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
-}
 
 // httpConfig is what ingress has.
 type httpConfig struct {
@@ -56,22 +36,12 @@ type routerConfig struct {
 	Concurrency int      `env:"LIVEPIPE_CONCURRENCY" default:"64" help:"Events that one worker handles at a time."`
 }
 
-func (c busConfig) dataPath(name string) string { return filepath.Join(c.Data, name) }
-
 // mediaURL is where a browser fetches uploads.
 func (c httpConfig) mediaURL() string {
 	if c.MediaURL != "" {
 		return strings.TrimSuffix(c.MediaURL, "/")
 	}
 	return "http://" + reachedAt(c.Addr) + "/media"
-}
-
-func (c processConfig) logger() *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
 
 // onLoopback reports whether only this machine reaches the address for calls.
@@ -86,12 +56,12 @@ type configCmd struct {
 }
 
 // Run prints every setting as NAME=value, secrets hidden.
-func (c *configCmd) Run(std streams) error {
+func (c *configCmd) Run(std settings.Streams) error {
 	printSettings(std, reflect.ValueOf(c.serveConfig))
 	return nil
 }
 
-func printSettings(std streams, v reflect.Value) {
+func printSettings(std settings.Streams, v reflect.Value) {
 	for i := range v.NumField() {
 		field, value := v.Type().Field(i), v.Field(i)
 		if field.Anonymous {
@@ -106,21 +76,6 @@ func printSettings(std streams, v reflect.Value) {
 		if list, ok := value.Interface().([]string); ok {
 			shown = strings.Join(list, ",")
 		}
-		fmt.Fprintf(std.out, "%s=%s\n", name, hide(name, shown))
+		fmt.Fprintf(std.Out, "%s=%s\n", name, settings.Hide(name, shown))
 	}
-}
-
-// hide keeps secrets out of what is shown: whole values that are secret, and passwords inside URLs.
-func hide(name, value string) string {
-	if value == "" {
-		return ""
-	}
-	if strings.HasSuffix(name, "_TOKEN") || strings.HasSuffix(name, "_SECRET") {
-		return "(hidden)"
-	}
-	if u, err := url.Parse(value); err == nil && u.User != nil {
-		u.User = url.User("hidden")
-		return u.String()
-	}
-	return value
 }

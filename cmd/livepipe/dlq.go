@@ -10,6 +10,7 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/vm"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/router"
 )
@@ -25,28 +26,28 @@ type dlqCmd struct {
 // dlqConfig is how a command reaches the dead letters: through the running process, or the files when none runs. What
 // was too large for SNS stands with the uploads.
 type dlqConfig struct {
-	busConfig
-	storeConfig
-	natsClient
+	settings.BusConfig
+	settings.StoreConfig
+	settings.NatsClient
 }
 
 // with opens the dead letters for one use.
-func (c dlqConfig) with(ctx context.Context, std streams, use func(deadLetters) error) (err error) {
-	settings := busSettings{busConfig: c.busConfig, storeConfig: c.storeConfig, natsConfig: natsConfig{natsClient: c.natsClient}}
-	if c.Bus == amazonBus {
-		files, err := processConfig{busConfig: c.busConfig, storeConfig: c.storeConfig}.openBlobs(ctx)
+func (c dlqConfig) with(ctx context.Context, std settings.Streams, use func(settings.DeadLetters) error) (err error) {
+	bus := settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, NatsConfig: settings.NatsConfig{NatsClient: c.NatsClient}}
+	if c.Bus == settings.AmazonBus {
+		files, err := settings.ProcessConfig{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig}.OpenBlobs(ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, files.Close()) }()
-		settings.claims = files.Claims()
+		bus.Claims = files.Claims()
 	}
-	b, err := attach(ctx, settings, quiet(std))
+	b, err := settings.Attach(ctx, bus, settings.Quiet(std))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	return use(b.dead)
+	defer func() { err = errors.Join(err, b.Close()) }()
+	return use(b.Dead)
 }
 
 type dlqListCmd struct {
@@ -56,9 +57,9 @@ type dlqListCmd struct {
 }
 
 // Run lists dead letters.
-func (c *dlqListCmd) Run(ctx context.Context, std streams) error {
-	return c.with(ctx, std, func(dead deadLetters) error {
-		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+func (c *dlqListCmd) Run(ctx context.Context, std settings.Streams) error {
+	return c.with(ctx, std, func(dead settings.DeadLetters) error {
+		table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "WORKER\tID\tREASON\tATTEMPTS\tFAILED AT\tTYPE\tEVENT")
 		for _, binding := range router.Table() {
 			if c.Worker != "" && c.Worker != binding.Worker {
@@ -85,17 +86,17 @@ type dlqShowCmd struct {
 }
 
 // Run shows one dead letter.
-func (c *dlqShowCmd) Run(ctx context.Context, std streams) error {
-	return c.with(ctx, std, func(dead deadLetters) error {
+func (c *dlqShowCmd) Run(ctx context.Context, std settings.Streams) error {
+	return c.with(ctx, std, func(dead settings.DeadLetters) error {
 		letter, msg, err := dead.Get(ctx, c.Worker, c.ID)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(std.out, "worker    %s\nid        %s\nreason    %s\ndetail    %s\nattempts  %d\nfailed at %s\ntype      %s\nevent     %s\nsize      %d bytes\n",
+		fmt.Fprintf(std.Out, "worker    %s\nid        %s\nreason    %s\ndetail    %s\nattempts  %d\nfailed at %s\ntype      %s\nevent     %s\nsize      %d bytes\n",
 			letter.Worker, letter.ID, letter.Reason, letter.Detail, letter.Attempts,
 			letter.FailedAt.UTC().Format(time.RFC3339), letter.Type, letter.EventID, letter.Size)
 		if c.Payload {
-			fmt.Fprintf(std.out, "\n%s\n", msg.Payload)
+			fmt.Fprintf(std.Out, "\n%s\n", msg.Payload)
 		}
 		return nil
 	})
@@ -146,14 +147,14 @@ type dlqRedriveCmd struct {
 }
 
 // Run hands dead letters back.
-func (c *dlqRedriveCmd) Run(ctx context.Context, std streams) error {
+func (c *dlqRedriveCmd) Run(ctx context.Context, std settings.Streams) error {
 	pick, err := c.pick()
 	if err != nil {
 		return err
 	}
-	return c.with(ctx, std, func(dead deadLetters) error {
+	return c.with(ctx, std, func(dead settings.DeadLetters) error {
 		n, err := dead.Redrive(ctx, c.Worker, bus.Redrive{IDs: c.IDs, Pick: pick, PerSecond: c.Rate})
-		fmt.Fprintf(std.out, "%d handed to %s again\n", n, c.Worker)
+		fmt.Fprintf(std.Out, "%d handed to %s again\n", n, c.Worker)
 		return err
 	})
 }
@@ -166,13 +167,13 @@ type dlqPurgeCmd struct {
 }
 
 // Run deletes dead letters.
-func (c *dlqPurgeCmd) Run(ctx context.Context, std streams) error {
+func (c *dlqPurgeCmd) Run(ctx context.Context, std settings.Streams) error {
 	if c.All == (len(c.IDs) > 0) {
 		return errors.New("say which: ids of the list, or --all")
 	}
-	return c.with(ctx, std, func(dead deadLetters) error {
+	return c.with(ctx, std, func(dead settings.DeadLetters) error {
 		n, err := dead.Purge(ctx, c.Worker, c.IDs...)
-		fmt.Fprintf(std.out, "%d deleted\n", n)
+		fmt.Fprintf(std.Out, "%d deleted\n", n)
 		return err
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/app"
 )
 
@@ -15,9 +16,9 @@ type accounts interface {
 }
 
 // greet prints the first lines: where to call, who may, where the data is, and something to try.
-func greet(ctx context.Context, std streams, r roles, a app.Addresses, db accounts) {
+func greet(ctx context.Context, std settings.Streams, r roles, a app.Addresses, db accounts) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "livepipe %s\n", version)
+	fmt.Fprintf(&b, "livepipe %s\n", std.Version)
 	line := func(word, rest string) { fmt.Fprintf(&b, "  %-8s %s\n", word, rest) }
 	if a.HTTP != "" {
 		line("calls", "http://"+reachedAt(a.HTTP))
@@ -31,7 +32,7 @@ func greet(ctx context.Context, std streams, r roles, a app.Addresses, db accoun
 		line("try", tryCurl(reachedAt(a.HTTP)))
 	}
 	b.WriteString("  running\n")
-	fmt.Fprint(std.out, b.String())
+	fmt.Fprint(std.Out, b.String())
 }
 
 // reachedAt is addr as this machine can call it: a process that listens everywhere is on localhost too.

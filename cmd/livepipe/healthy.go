@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 )
 
 // healthyTimeout bounds the whole question. The answer comes from memory; a process that cannot give it in this time is
@@ -21,7 +23,7 @@ type healthyCmd struct {
 }
 
 // Run asks /readyz. It prints one line; the process exits with 0 when ready, else with 1.
-func (c *healthyCmd) Run(ctx context.Context, std streams) error {
+func (c *healthyCmd) Run(ctx context.Context, std settings.Streams) error {
 	addr, err := c.target()
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func (c *healthyCmd) Run(ctx context.Context, std streams) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %s", line)
 	}
-	fmt.Fprintln(std.out, line)
+	fmt.Fprintln(std.Out, line)
 	return nil
 }
 

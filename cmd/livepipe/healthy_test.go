@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 )
 
 // TestHealthySaysWhatReadyzSays: one line either way, and an error, which is exit code 1, unless the answer is 200.
@@ -36,7 +38,7 @@ func TestHealthySaysWhatReadyzSays(t *testing.T) {
 			}))
 			defer server.Close()
 			var out bytes.Buffer
-			err := (&healthyCmd{Addr: server.Listener.Addr().String()}).Run(t.Context(), streams{out: &out})
+			err := (&healthyCmd{Addr: server.Listener.Addr().String()}).Run(t.Context(), settings.Streams{Out: &out})
 			if out.String() != tt.out {
 				t.Errorf("printed %q, want %q", out.String(), tt.out)
 			}
@@ -74,7 +76,7 @@ func TestHealthyFailsWhereNobodyListens(t *testing.T) {
 	}
 	addr := listener.Addr().String()
 	listener.Close()
-	err = (&healthyCmd{Addr: addr}).Run(t.Context(), streams{out: &bytes.Buffer{}})
+	err = (&healthyCmd{Addr: addr}).Run(t.Context(), settings.Streams{Out: &bytes.Buffer{}})
 	if !strings.HasPrefix(errorText(err), "no answer from "+addr) {
 		t.Errorf("error %v", err)
 	}

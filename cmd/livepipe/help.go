@@ -14,14 +14,14 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 	}
 	for _, command := range ctx.Model.Children {
 		if command.Name == "serve" {
-			return settings(ctx, command)
+			return printFlags(ctx, command)
 		}
 	}
 	return nil
 }
 
-// settings prints each flag with its environment variable, its default and what it is for.
-func settings(ctx *kong.Context, command *kong.Node) error {
+// printFlags prints each flag with its environment variable, its default and what it is for.
+func printFlags(ctx *kong.Context, command *kong.Node) error {
 	fmt.Fprint(ctx.Stdout, "\nSettings of serve, as flags or in the environment (other commands take those that concern them):\n")
 	for _, flag := range command.Flags {
 		if len(flag.Envs) > 0 {

@@ -15,26 +15,27 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/go-json-experiment/json"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/amazon"
 	"github.com/livepipe/livepipe/internal/app"
 	"github.com/livepipe/livepipe/internal/bus"
 )
 
 type lambdaCmd struct {
-	processConfig
+	settings.ProcessConfig
 	routerConfig
 	routesConfig
 }
 
 // Run is the workers inside an AWS Lambda function: event source mappings of their queues bring the events.
-func (c *lambdaCmd) Run(ctx context.Context, std streams) (err error) {
-	if c.Bus != amazonBus {
+func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
+	if c.Bus != settings.AmazonBus {
 		return errors.New("lambda consumes SQS queues: set LIVEPIPE_BUS=aws")
 	}
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		return errors.New("lambda runs inside AWS Lambda only (deploy/cloudformation); elsewhere use livepipe router")
 	}
-	log := c.logger()
+	log := c.Logger()
 	set, err := c.routesConfig.rules()
 	if err != nil {
 		return err
@@ -43,12 +44,12 @@ func (c *lambdaCmd) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := c.openStore(ctx)
+	db, err := c.OpenStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	files, err := c.openBlobs(ctx)
+	files, err := c.OpenBlobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (c *lambdaCmd) Run(ctx context.Context, std streams) (err error) {
 		Logger: log, Registry: newRegistry(), Grace: c.Grace, Unwatched: true,
 		Bus: f.bus(topics), Store: db, Blobs: files, Router: workers,
 		Started: func(app.Addresses) {
-			fmt.Fprintf(std.out, "livepipe %s\n  workers  %s\n  running\n", version, strings.Join(names, ", "))
+			fmt.Fprintf(std.Out, "livepipe %s\n  workers  %s\n  running\n", std.Version, strings.Join(names, ", "))
 			// It never returns. Without the option, Lambda would kill the process without a SIGTERM before.
 			go lambda.StartWithOptions(f.handle, lambda.WithEnableSIGTERM())
 		},
@@ -77,8 +78,8 @@ func (c *lambdaCmd) Run(ctx context.Context, std streams) (err error) {
 }
 
 func (c *lambdaCmd) openTopics(ctx context.Context, claims bus.Claims, log *slog.Logger) (*amazon.Bus, error) {
-	s := busSettings{busConfig: c.busConfig, storeConfig: c.storeConfig, claims: claims}
-	config, err := s.amazonConfig(ctx, log)
+	s := settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, Claims: claims}
+	config, err := s.AmazonConfig(ctx, log)
 	if err != nil {
 		return nil, err
 	}

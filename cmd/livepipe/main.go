@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/account"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/livechat"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 )
 
 // version is stamped by the build.
@@ -19,34 +22,28 @@ var version = "dev"
 
 // cli is the whole command line. Every flag has an environment variable, named in --help.
 type cli struct {
-	Serve     serveCmd     `cmd:"" default:"withargs" help:"Run everything in one process: ingress, router and all workers (the default)."`
-	Ingress   ingressCmd   `cmd:"" help:"Run the HTTP side alone: take webhooks and API calls, publish events."`
-	Router    routerCmd    `cmd:"" help:"Run workers alone: consume their queues."`
-	Lambda    lambdaCmd    `cmd:"" help:"Run workers as an AWS Lambda function that SQS calls."`
-	Broker    brokerCmd    `cmd:"" help:"Run the embedded broker alone, for processes of one machine that share it."`
-	Provision provisionCmd `cmd:"" help:"Bring the store's schema up to date and make streams and queues."`
-	Account   accountCmd   `cmd:"" help:"Make, show, rotate and remove the accounts that may call, and their credentials."`
-	LiveChat  livechatCmd  `cmd:"" name:"livechat" help:"Register webhooks with LiveChat, and publish what history misses of its chats."`
-	DLQ       dlqCmd       `cmd:"" name:"dlq" help:"Look at dead letters, send them again, or delete them."`
-	Routes    routesCmd    `cmd:"" help:"Print which worker takes which events, or check a file of routing rules."`
-	Send      sendCmd      `cmd:"" help:"Post sample events at a running ingress and print each answer."`
-	Healthy   healthyCmd   `cmd:"" help:"Ask a running process whether it is ready: what a container's health check runs."`
-	Config    configCmd    `cmd:"" help:"Print the configuration in force, secrets hidden."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
-}
-
-// streams are where a command writes.
-type streams struct {
-	out io.Writer
-	err io.Writer
+	Serve     serveCmd         `cmd:"" default:"withargs" help:"Run everything in one process: ingress, router and all workers (the default)."`
+	Ingress   ingressCmd       `cmd:"" help:"Run the HTTP side alone: take webhooks and API calls, publish events."`
+	Router    routerCmd        `cmd:"" help:"Run workers alone: consume their queues."`
+	Lambda    lambdaCmd        `cmd:"" help:"Run workers as an AWS Lambda function that SQS calls."`
+	Broker    brokerCmd        `cmd:"" help:"Run the embedded broker alone, for processes of one machine that share it."`
+	Provision provisionCmd     `cmd:"" help:"Bring the store's schema up to date and make streams and queues."`
+	Account   account.Command  `cmd:"" help:"Make, show, rotate and remove the accounts that may call, and their credentials."`
+	LiveChat  livechat.Command `cmd:"" name:"livechat" help:"Register webhooks with LiveChat, and publish what history misses of its chats."`
+	DLQ       dlqCmd           `cmd:"" name:"dlq" help:"Look at dead letters, send them again, or delete them."`
+	Routes    routesCmd        `cmd:"" help:"Print which worker takes which events, or check a file of routing rules."`
+	Send      sendCmd          `cmd:"" help:"Post sample events at a running ingress and print each answer."`
+	Healthy   healthyCmd       `cmd:"" help:"Ask a running process whether it is ready: what a container's health check runs."`
+	Config    configCmd        `cmd:"" help:"Print the configuration in force, secrets hidden."`
+	Version   versionCmd       `cmd:"" help:"Print the version."`
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr}))
+	os.Exit(run(os.Args[1:], settings.Streams{Out: os.Stdout, Err: os.Stderr, Version: version}))
 }
 
 // run is main without its process: it returns the exit code.
-func run(args []string, std streams) int {
+func run(args []string, std settings.Streams) int {
 	ctx, stop := untilSignal()
 	defer stop()
 	var c cli
@@ -58,13 +55,13 @@ func run(args []string, std streams) int {
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.Help(help),
-		kong.Writers(std.out, std.err),
+		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(code int) { exit = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std),
 	)
 	if err != nil {
-		fmt.Fprintln(std.err, "livepipe:", err)
+		fmt.Fprintln(std.Err, "livepipe:", err)
 		return 2
 	}
 	command, err := parser.Parse(args)
@@ -74,14 +71,14 @@ func run(args []string, std streams) int {
 	if err != nil {
 		var parse *kong.ParseError
 		if errors.As(err, &parse) {
-			fmt.Fprintf(std.err, "livepipe: %v (try livepipe --help)\n", err)
+			fmt.Fprintf(std.Err, "livepipe: %v (try livepipe --help)\n", err)
 			return 2
 		}
-		fmt.Fprintln(std.err, "livepipe:", err)
+		fmt.Fprintln(std.Err, "livepipe:", err)
 		return 1
 	}
 	if err := command.Run(); err != nil {
-		fmt.Fprintln(std.err, "livepipe:", err)
+		fmt.Fprintln(std.Err, "livepipe:", err)
 		return 1
 	}
 	return 0
@@ -117,7 +114,7 @@ func untilSignal() (context.Context, context.CancelFunc) {
 type versionCmd struct{}
 
 // Run prints the version.
-func (versionCmd) Run(std streams) error {
-	fmt.Fprintln(std.out, "livepipe", version)
+func (versionCmd) Run(std settings.Streams) error {
+	fmt.Fprintln(std.Out, "livepipe", std.Version)
 	return nil
 }

@@ -8,13 +8,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/amazon"
 	"github.com/livepipe/livepipe/messages"
 )
 
 type provisionCmd struct {
-	processConfig
-	natsConfig
+	settings.ProcessConfig
+	settings.NatsConfig
 	Visibility time.Duration `name:"visibility-timeout" default:"1m" help:"With LIVEPIPE_BUS=aws: how long a queue hides a received event. For AWS Lambda, six times the function's timeout."`
 	DryRun     bool          `help:"With LIVEPIPE_BUS=aws: print what would be made or differs, and change nothing."`
 	Fix        bool          `help:"With LIVEPIPE_BUS=aws: set what differs to what livepipe wants. Otherwise differences are only reported."`
@@ -23,43 +24,43 @@ type provisionCmd struct {
 
 // Run brings the schema up to date, and makes streams, topics, queues and the bucket. It changes nothing that is as it
 // should be.
-func (c *provisionCmd) Run(ctx context.Context, std streams) error {
-	if (c.DryRun || c.Fix || c.IAM) && c.Bus != amazonBus {
+func (c *provisionCmd) Run(ctx context.Context, std settings.Streams) error {
+	if (c.DryRun || c.Fix || c.IAM) && c.Bus != settings.AmazonBus {
 		return errors.New("--dry-run, --fix and --iam are for LIVEPIPE_BUS=aws")
 	}
-	if c.Bus == amazonBus && (c.DryRun || c.IAM) {
+	if c.Bus == settings.AmazonBus && (c.DryRun || c.IAM) {
 		return c.amazon(ctx, std)
 	}
-	name, err := c.migrate(ctx)
+	name, err := c.Migrate(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(std.out, "store ", name, "is up to date")
-	if c.Bus == amazonBus {
+	fmt.Fprintln(std.Out, "store ", name, "is up to date")
+	if c.Bus == settings.AmazonBus {
 		return c.amazon(ctx, std)
 	}
-	b, err := attach(ctx, c.settings(), quiet(std))
+	b, err := settings.Attach(ctx, c.settings(), settings.Quiet(std))
 	if err != nil {
 		return err
 	}
-	for _, q := range streamQueues() {
-		fmt.Fprintln(std.out, "queue ", q.Name, "is ready")
+	for _, q := range settings.StreamQueues() {
+		fmt.Fprintln(std.Out, "queue ", q.Name, "is ready")
 	}
-	return b.close()
+	return b.Close()
 }
 
-func (c *provisionCmd) settings() busSettings {
-	return busSettings{busConfig: c.busConfig, storeConfig: c.storeConfig, natsConfig: c.natsConfig}
+func (c *provisionCmd) settings() settings.BusSettings {
+	return settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, NatsConfig: c.NatsConfig}
 }
 
 // amazon makes what LIVEPIPE_BUS=aws needs, and prints a line for each thing as it is done.
-func (c *provisionCmd) amazon(ctx context.Context, std streams) error {
-	settings := c.settings()
-	config, err := settings.amazonConfig(ctx, quiet(std))
+func (c *provisionCmd) amazon(ctx context.Context, std settings.Streams) error {
+	bus := c.settings()
+	config, err := bus.AmazonConfig(ctx, settings.Quiet(std))
 	if err != nil {
 		return err
 	}
-	bucket, err := c.bucket()
+	bucket, err := c.Bucket()
 	if err != nil {
 		return err
 	}
@@ -68,16 +69,16 @@ func (c *provisionCmd) amazon(ctx context.Context, std streams) error {
 	}
 	report, err := amazon.Provision(ctx, config, amazon.ProvisionOptions{
 		Bucket: bucket, VisibilityTimeout: c.Visibility, DryRun: c.DryRun, Repair: c.Fix,
-		Progress: func(s amazon.Step) { fmt.Fprintln(std.out, s) },
+		Progress: func(s amazon.Step) { fmt.Fprintln(std.Out, s) },
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(std.out, report.Summary())
+	fmt.Fprintln(std.Out, report.Summary())
 	return nil
 }
 
-func (c *provisionCmd) iam(ctx context.Context, std streams, config amazon.Config, bucket string) error {
+func (c *provisionCmd) iam(ctx context.Context, std settings.Streams, config amazon.Config, bucket string) error {
 	policies, err := amazon.IAMPolicies(ctx, config, amazon.Access{
 		Bucket: bucket, Publishes: map[string][]string{"routing": {messages.TypeDispatchRequested.Topic()}},
 	})
@@ -85,7 +86,7 @@ func (c *provisionCmd) iam(ctx context.Context, std streams, config amazon.Confi
 		return err
 	}
 	for _, role := range slices.Sorted(maps.Keys(policies)) {
-		fmt.Fprintf(std.out, "%s\n%s\n", role, policies[role])
+		fmt.Fprintf(std.Out, "%s\n%s\n", role, policies[role])
 	}
 	return nil
 }

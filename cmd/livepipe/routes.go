@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/rules"
 	"github.com/livepipe/livepipe/router"
 )
@@ -17,8 +18,8 @@ type routesCmd struct {
 type routesShowCmd struct{}
 
 // Run prints the route table.
-func (routesShowCmd) Run(std streams) error {
-	return router.Print(std.out, router.Table())
+func (routesShowCmd) Run(std settings.Streams) error {
+	return router.Print(std.Out, router.Table())
 }
 
 type routesCheckCmd struct {
@@ -26,10 +27,10 @@ type routesCheckCmd struct {
 }
 
 // Run reports every problem of the file at once.
-func (c *routesCheckCmd) Run(std streams) error {
+func (c *routesCheckCmd) Run(std settings.Streams) error {
 	if _, err := rules.Load(c.File, os.Getenv); err != nil {
 		return err
 	}
-	fmt.Fprintln(std.out, c.File, "ok")
+	fmt.Fprintln(std.Out, c.File, "ok")
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 )
 
 // sendCmd is a newcomer's first minute without curl.
@@ -29,7 +31,7 @@ type sample struct {
 }
 
 // Run posts each file in turn.
-func (c *sendCmd) Run(ctx context.Context, std streams) error {
+func (c *sendCmd) Run(ctx context.Context, std settings.Streams) error {
 	client := &http.Client{Timeout: 30 * time.Second}
 	refused := 0
 	for _, file := range c.Files {
@@ -47,7 +49,7 @@ func (c *sendCmd) Run(ctx context.Context, std streams) error {
 	return nil
 }
 
-func (c *sendCmd) send(ctx context.Context, std streams, client *http.Client, file string) (bool, error) {
+func (c *sendCmd) send(ctx context.Context, std settings.Streams, client *http.Client, file string) (bool, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return false, fmt.Errorf("read sample: %w", err)
@@ -73,6 +75,6 @@ func (c *sendCmd) send(ctx context.Context, std streams, client *http.Client, fi
 	if err != nil {
 		return false, fmt.Errorf("read answer: %w", err)
 	}
-	fmt.Fprintf(std.out, "%s\n  POST %s\n  %s\n  %s\n", file, s.Path, resp.Status, bytes.TrimSpace(answer))
+	fmt.Fprintf(std.Out, "%s\n  POST %s\n  %s\n  %s\n", file, s.Path, resp.Status, bytes.TrimSpace(answer))
 	return resp.StatusCode == http.StatusOK, nil
 }

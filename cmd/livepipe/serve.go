@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
-	"net"
 	"net/netip"
 	"os"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/livepipe/livepipe/channels"
 	"github.com/livepipe/livepipe/channels/livechat"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/ingress"
 	"github.com/livepipe/livepipe/internal/app"
 	"github.com/livepipe/livepipe/internal/rules"
@@ -25,11 +23,11 @@ import (
 
 // serveConfig is everything.
 type serveConfig struct {
-	processConfig
+	settings.ProcessConfig
 	httpConfig
 	routerConfig
 	routesConfig
-	natsConfig
+	settings.NatsConfig
 	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"127.0.0.1:8081" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
 
@@ -38,75 +36,75 @@ type serveCmd struct {
 }
 
 // Run is everything in one process.
-func (c *serveCmd) Run(ctx context.Context, std streams) error {
-	if _, err := c.migrate(ctx); err != nil {
+func (c *serveCmd) Run(ctx context.Context, std settings.Streams) error {
+	if _, err := c.Migrate(ctx); err != nil {
 		return err
 	}
 	return runRoles(ctx, std, roles{
-		process: c.processConfig, nats: c.natsConfig, admin: c.AdminAddr,
+		process: c.ProcessConfig, nats: c.NatsConfig, admin: c.AdminAddr,
 		routes: c.routesConfig, http: &c.httpConfig, router: &c.routerConfig,
 	})
 }
 
 type ingressCmd struct {
-	processConfig
+	settings.ProcessConfig
 	httpConfig
 	routesConfig
-	natsClient
+	settings.NatsClient
 	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
 
 // Run is the HTTP side alone.
-func (c *ingressCmd) Run(ctx context.Context, std streams) error {
+func (c *ingressCmd) Run(ctx context.Context, std settings.Streams) error {
 	return runRoles(ctx, std, roles{
-		process: c.processConfig, nats: natsConfig{natsClient: c.natsClient}, admin: c.AdminAddr,
+		process: c.ProcessConfig, nats: settings.NatsConfig{NatsClient: c.NatsClient}, admin: c.AdminAddr,
 		routes: c.routesConfig, http: &c.httpConfig,
 	})
 }
 
 type routerCmd struct {
-	processConfig
+	settings.ProcessConfig
 	routerConfig
 	routesConfig
-	natsClient
+	settings.NatsClient
 	AdminAddr string `env:"LIVEPIPE_ADMIN_ADDR" default:"off" help:"Address of /healthz, /readyz, /metrics and, on loopback, /debug/pprof; 'off' for none."`
 }
 
 // Run is the workers alone.
-func (c *routerCmd) Run(ctx context.Context, std streams) error {
+func (c *routerCmd) Run(ctx context.Context, std settings.Streams) error {
 	return runRoles(ctx, std, roles{
-		process: c.processConfig, nats: natsConfig{natsClient: c.natsClient}, admin: c.AdminAddr,
+		process: c.ProcessConfig, nats: settings.NatsConfig{NatsClient: c.NatsClient}, admin: c.AdminAddr,
 		routes: c.routesConfig, router: &c.routerConfig,
 	})
 }
 
 type brokerCmd struct {
-	processConfig
-	natsConfig
+	settings.ProcessConfig
+	settings.NatsConfig
 }
 
 // Run is the embedded broker alone, and the store's schema, for processes that share them.
-func (c *brokerCmd) Run(ctx context.Context, std streams) error {
-	if _, err := c.migrate(ctx); err != nil {
+func (c *brokerCmd) Run(ctx context.Context, std settings.Streams) error {
+	if _, err := c.Migrate(ctx); err != nil {
 		return err
 	}
-	if c.Bus != embedded || c.NATSListen == "" {
+	if c.Bus != settings.Embedded || c.NATSListen == "" {
 		return errors.New("broker serves the embedded bus: set --nats-listen (LIVEPIPE_NATS_LISTEN) and leave LIVEPIPE_BUS alone")
 	}
-	log := c.logger()
-	b, err := openBroker(ctx, c.busConfig, c.natsConfig, log)
+	log := c.Logger()
+	b, err := settings.OpenBroker(ctx, c.BusConfig, c.NatsConfig, log)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.out, "livepipe %s\n  bus      nats://%s\n  data     %s\n  running\n", version, b.server.Addr(), c.Data)
-	app.Keep(ctx, b.open().Bus, log)
+	fmt.Fprintf(std.Out, "livepipe %s\n  bus      nats://%s\n  data     %s\n  running\n", std.Version, b.Server.Addr(), c.Data)
+	app.Keep(ctx, b.Open().Bus, log)
 	return b.Close()
 }
 
 // roles is what one process does.
 type roles struct {
-	process processConfig
-	nats    natsConfig
+	process settings.ProcessConfig
+	nats    settings.NatsConfig
 	admin   string
 	routes  routesConfig
 	http    *httpConfig   // nil: no ingress
@@ -114,8 +112,8 @@ type roles struct {
 }
 
 // runRoles opens what the settings name, runs the process, and closes everything in reverse.
-func runRoles(ctx context.Context, std streams, r roles) (err error) {
-	log := r.process.logger()
+func runRoles(ctx context.Context, std settings.Streams, r roles) (err error) {
+	log := r.process.Logger()
 	options := app.Options{Logger: log, Registry: newRegistry(), Grace: r.process.Grace, AdminAddr: r.admin}
 	if options.AdminAddr == "off" {
 		options.AdminAddr = ""
@@ -137,21 +135,23 @@ func runRoles(ctx context.Context, std streams, r roles) (err error) {
 			return err
 		}
 	}
-	db, err := r.process.openStore(ctx)
+	db, err := r.process.OpenStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	files, err := r.process.openBlobs(ctx)
+	files, err := r.process.OpenBlobs(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
-	bus, err := connect(ctx, busSettings{r.process.busConfig, r.process.storeConfig, r.nats, files.Claims()}, log)
+	bus, err := settings.Connect(ctx, settings.BusSettings{
+		BusConfig: r.process.BusConfig, StoreConfig: r.process.StoreConfig, NatsConfig: r.nats, Claims: files.Claims(),
+	}, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, bus.close()) }()
+	defer func() { err = errors.Join(err, bus.Close()) }()
 	options.Bus, options.Store, options.Blobs = bus.Bus, db, files
 	options.Started = func(a app.Addresses) { greet(ctx, std, r, a, db) }
 	return app.Run(ctx, options)
@@ -164,14 +164,14 @@ func newRegistry() *prometheus.Registry {
 }
 
 // options turns the settings into what ingress is made of.
-func (c *httpConfig) options(p processConfig, set *rules.Set) (*app.IngressOptions, error) {
+func (c *httpConfig) options(p settings.ProcessConfig, set *rules.Set) (*app.IngressOptions, error) {
 	config := ingress.DefaultConfig()
 	config.Access = ingress.Access(c.Access)
 	config.Loopback = c.onLoopback()
 	config.Hosts = c.Hosts
 	config.Origins = c.CORSOrigins
 	config.MediaURL = c.mediaURL()
-	config.UploadDir = p.dataPath("uploads")
+	config.UploadDir = p.DataPath("uploads")
 	config.MediaRedirect = c.MediaRedirect
 	config.UploadLimit = c.MaxUpload
 	config.AddressRate = c.AddressRate
@@ -190,7 +190,7 @@ func (c *httpConfig) options(p processConfig, set *rules.Set) (*app.IngressOptio
 	if err := os.MkdirAll(config.UploadDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory for uploads (LIVEPIPE_DATA): %w", err)
 	}
-	key, err := p.secretKey()
+	key, err := p.SecretKey()
 	if err != nil {
 		return nil, err
 	}
@@ -212,20 +212,4 @@ func (c *routerConfig) options(set *rules.Set) (*app.RouterOptions, error) {
 		return nil, err
 	}
 	return &app.RouterOptions{Workers: bindings, Rules: set, Concurrency: c.Concurrency}, nil
-}
-
-// reachable fails when nobody listens there.
-func reachable(addr string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("reach the broker: %w", err)
-	}
-	return conn.Close()
-}
-
-// quiet is the logger of commands that end by themselves: warnings only.
-func quiet(std streams) *slog.Logger {
-	return slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }

@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"context"
@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/store"
 )
 
-type accountRotateCmd struct {
-	tenantFlags
+type rotateCmd struct {
+	TenantFlags
 	Kind    string        `default:"token" enum:"token,secret,signing" help:"What to rotate: a bearer token, a secret_key of LiveChat, or a signing secret."`
 	Name    string        `default:"default" help:"Its name."`
 	Overlap time.Duration `default:"24h" help:"How long the old one still counts; 0: it ends at once."`
 	rotateFiles
-	processConfig
+	settings.ProcessConfig
 }
 
 type rotateFiles struct {
@@ -25,7 +26,7 @@ type rotateFiles struct {
 }
 
 // Help teaches.
-func (accountRotateCmd) Help() string {
+func (rotateCmd) Help() string {
 	return `Adds a new credential of the same kind and name. Every older one of that kind and name ends after --overlap, or when it
 would have ended anyway, whichever is sooner. Both count until then, so senders can change over without a refused call.
 After a leak use --overlap=0. Running processes follow within 30 seconds.
@@ -36,13 +37,13 @@ After a leak use --overlap=0. Running processes follow within 30 seconds.
 }
 
 // Run replaces.
-func (c *accountRotateCmd) Run(ctx context.Context, std streams) error {
+func (c *rotateCmd) Run(ctx context.Context, std settings.Streams) error {
 	kind, err := c.check()
 	if err != nil {
 		return err
 	}
-	return c.withStore(ctx, func(db openStore) error {
-		account, err := c.account(ctx, db)
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
+		account, err := c.Account(ctx, db)
 		if err != nil {
 			return err
 		}
@@ -59,7 +60,7 @@ func (c *accountRotateCmd) Run(ctx context.Context, std streams) error {
 			return fmt.Errorf("list accounts: %w", err)
 		}
 		ends := retire(old, time.Now(), c.Overlap)
-		added, err := c.save(ctx, std, db, accounts, account, p, old...)
+		added, err := save(ctx, c.ProcessConfig, std, db, accounts, account, p, old...)
 		if err != nil {
 			return fmt.Errorf("rotate %s: %w", word(kind), err)
 		}
@@ -69,7 +70,7 @@ func (c *accountRotateCmd) Run(ctx context.Context, std streams) error {
 	})
 }
 
-func (c *accountRotateCmd) check() (store.CredentialKind, error) {
+func (c *rotateCmd) check() (store.CredentialKind, error) {
 	kind := store.CredentialKind(c.Kind)
 	switch {
 	case c.Overlap < 0:
@@ -101,11 +102,11 @@ func retire(old []store.Credential, now time.Time, overlap time.Duration) (lates
 	return latest
 }
 
-func (c *accountRotateCmd) tellOld(std streams, old []store.Credential, ends time.Time) {
+func (c *rotateCmd) tellOld(std settings.Streams, old []store.Credential, ends time.Time) {
 	what := number(len(old), "old "+word(old[0].Kind))
 	if c.Overlap == 0 {
-		fmt.Fprintf(std.err, "%s named %q ended now; running processes follow within 30 seconds.\n", what, c.Name)
+		fmt.Fprintf(std.Err, "%s named %q ended now; running processes follow within 30 seconds.\n", what, c.Name)
 		return
 	}
-	fmt.Fprintf(std.err, "%s named %q still counts until %s.\n", what, c.Name, when(ends))
+	fmt.Fprintf(std.Err, "%s named %q still counts until %s.\n", what, c.Name, when(ends))
 }

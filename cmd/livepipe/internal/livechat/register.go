@@ -1,4 +1,4 @@
-package main
+package livechat
 
 import (
 	"context"
@@ -10,23 +10,25 @@ import (
 
 	"github.com/livepipe/livepipe/channels/livechat"
 	"github.com/livepipe/livepipe/channels/livechat/webapi"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/account"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/loopback"
 	"github.com/livepipe/livepipe/messages"
 )
 
-type livechatRegisterCmd struct {
+type registerCmd struct {
 	appFlag
-	tenantFlags
+	account.TenantFlags
 	URL     string   `name:"url" required:"" help:"Where LiveChat posts: https://HOST/webhooks/livechat/IDENTIFIER, or https://HOST/webhooks/livechat for an app of many organisations."`
 	Actions []string `help:"Only these actions (default: all that are about a chat)."`
 	All     bool     `help:"All actions of LiveChat, also those about agents, groups, bots and tags."`
 	DryRun  bool     `help:"Say what would be registered, and change nothing."`
 	livechatAPI
-	processConfig
+	settings.ProcessConfig
 }
 
 // Help teaches.
-func (livechatRegisterCmd) Help() string {
+func (registerCmd) Help() string {
 	return `Makes one webhook for each action, all with one new secret_key, and keeps that secret, sealed, with the account: nothing
 has to be copied. What is registered already for the same URL stays. What your app writes itself is not posted back. The
 token needs the scopes webhooks.configuration:rw and webhooks.state:rw. docs/livechat.md goes through it step by step.
@@ -37,8 +39,8 @@ token needs the scopes webhooks.configuration:rw and webhooks.state:rw. docs/liv
 }
 
 // Run registers what is missing. It may be run again at any time, and goes on where it stopped.
-func (c *livechatRegisterCmd) Run(ctx context.Context, std streams) error {
-	tenant, err := c.tenant()
+func (c *registerCmd) Run(ctx context.Context, std settings.Streams) error {
+	tenant, err := c.Tenant()
 	if err != nil {
 		return err
 	}
@@ -54,15 +56,15 @@ func (c *livechatRegisterCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer api.Close()
-	return c.withStore(ctx, func(db openStore) error {
-		account, err := c.account(ctx, db)
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
+		whose, err := c.Account(ctx, db)
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(c.URL, "/livechat/") && account.OrganizationID == "" {
-			fmt.Fprintln(std.err, "The URL names no account, and the account has no --organization-id: posts find it by the webhook's id and secret only once it has one.")
+		if !strings.Contains(c.URL, "/livechat/") && whose.OrganizationID == "" {
+			fmt.Fprintln(std.Err, "The URL names no account, and the account has no --organization-id: posts find it by the webhook's id and secret only once it has one.")
 		}
-		r := &registrar{api: api, db: db, account: account, clientID: c.ClientID, url: c.URL}
+		r := &registrar{api: api, db: db, account: whose, clientID: c.ClientID, url: c.URL}
 		if err := r.look(ctx, wanted); err != nil {
 			return err
 		}
@@ -73,7 +75,7 @@ func (c *livechatRegisterCmd) Run(ctx context.Context, std streams) error {
 		if err != nil {
 			return fmt.Errorf("list accounts: %w", err)
 		}
-		if r.key, err = c.sealingKey(std, accounts); err != nil {
+		if r.key, err = account.SealingKey(c.ProcessConfig, std, accounts); err != nil {
 			return err
 		}
 		err = r.register(ctx)
@@ -88,7 +90,7 @@ func (c *livechatRegisterCmd) Run(ctx context.Context, std streams) error {
 }
 
 // wanted are the actions that the flags name.
-func (c *livechatRegisterCmd) wanted() ([]webapi.Action, error) {
+func (c *registerCmd) wanted() ([]webapi.Action, error) {
 	if c.All && len(c.Actions) > 0 {
 		return nil, errors.New("--all and --actions exclude each other")
 	}
@@ -107,13 +109,13 @@ func (c *livechatRegisterCmd) wanted() ([]webapi.Action, error) {
 }
 
 // checkURL finds the mistakes that would only show when LiveChat posts.
-func (c *livechatRegisterCmd) checkURL(tenant messages.Tenant, std streams) error {
+func (c *registerCmd) checkURL(tenant messages.Tenant, std settings.Streams) error {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(c.URL) > webapi.MaxURL {
 		return fmt.Errorf("--url must be an address such as https://livepipe.example.com/webhooks/livechat/IDENTIFIER, of at most %d characters", webapi.MaxURL)
 	}
 	if u.Scheme == "http" && !loopback.Is(u.Hostname()) {
-		fmt.Fprintln(std.err, "The URL begins with http: chats and the secret would travel in the clear.")
+		fmt.Fprintln(std.Err, "The URL begins with http: chats and the secret would travel in the clear.")
 	}
 	known := false
 	for _, e := range livechat.Channel().Endpoints {
@@ -135,7 +137,7 @@ func (c *livechatRegisterCmd) checkURL(tenant messages.Tenant, std streams) erro
 		}
 	}
 	if !known {
-		fmt.Fprintln(std.err, "The URL has none of livepipe's paths (such as /webhooks/livechat/IDENTIFIER): something in front of it must add one.")
+		fmt.Fprintln(std.Err, "The URL has none of livepipe's paths (such as /webhooks/livechat/IDENTIFIER): something in front of it must add one.")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"errors"
@@ -6,20 +6,21 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/secrets"
 	"github.com/livepipe/livepipe/internal/store"
 )
 
-// sealingKey is the key for new secrets, made when there is none. It is refused when the store holds secrets of another
+// SealingKey is the key for new secrets, made when there is none. It is refused when the store holds secrets of another
 // one: most likely this machine has not the file of the ingress, which could open nothing that is sealed here.
-func (c processConfig) sealingKey(std streams, accounts []store.Account) (*secrets.Key, error) {
-	path := c.secretKeyPath()
+func SealingKey(c settings.ProcessConfig, std settings.Streams, accounts []store.Account) (*secrets.Key, error) {
+	path := c.SecretKeyPath()
 	_, err := os.Stat(path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if n := countSealed(accounts); missing && n > 0 {
 		return nil, fmt.Errorf("the store holds %s, but there is no key at %s: %s", number(n, "sealed secret"), path, bringTheKey)
 	}
-	key, err := c.secretKey()
+	key, err := c.SecretKey()
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +28,7 @@ func (c processConfig) sealingKey(std streams, accounts []store.Account) (*secre
 		return nil, fmt.Errorf("%s in the store sealed with another key than %s: %s", number(n, "secret"), path, bringTheKey)
 	}
 	if missing {
-		fmt.Fprintf(std.err, "Made the key %s. Keep a copy: without it the secrets in the store cannot be read. Every process that takes webhooks needs it.\n", path)
+		fmt.Fprintf(std.Err, "Made the key %s. Keep a copy: without it the secrets in the store cannot be read. Every process that takes webhooks needs it.\n", path)
 	}
 	return key, nil
 }

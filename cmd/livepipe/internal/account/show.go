@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"context"
@@ -11,28 +11,29 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/secrets"
 	"github.com/livepipe/livepipe/internal/store"
 )
 
-type accountListCmd struct {
-	processConfig
+type listCmd struct {
+	settings.ProcessConfig
 }
 
 // Help teaches.
-func (accountListCmd) Help() string {
+func (listCmd) Help() string {
 	return "TOKENS, SECRETS and SIGNING are how many credentials of the kind count now, old ones in their overlap included."
 }
 
 // Run lists the accounts.
-func (c *accountListCmd) Run(ctx context.Context, std streams) error {
-	return c.withStore(ctx, func(db openStore) error {
+func (c *listCmd) Run(ctx context.Context, std settings.Streams) error {
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
 		accounts, err := db.Accounts(ctx)
 		if err != nil {
 			return fmt.Errorf("list accounts: %w", err)
 		}
 		now := time.Now()
-		table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+		table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ORG\tLIVECHAT\tORGANIZATION\tTOKENS\tSECRETS\tSIGNING\tSINCE")
 		for _, a := range accounts {
 			n := map[store.CredentialKind]int{}
@@ -41,37 +42,37 @@ func (c *accountListCmd) Run(ctx context.Context, std streams) error {
 					n[c.Kind]++
 				}
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", shown(a.Org), shown(a.LiveChat), shown(a.OrganizationID),
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", Shown(a.Org), Shown(a.LiveChat), Shown(a.OrganizationID),
 				n[store.BearerToken], n[store.LiveChatKey], n[store.SigningSecret], when(a.CreatedAt))
 		}
 		return table.Flush()
 	})
 }
 
-type accountShowCmd struct {
-	tenantFlags
-	processConfig
+type showCmd struct {
+	TenantFlags
+	settings.ProcessConfig
 }
 
 // Help teaches.
-func (accountShowCmd) Help() string {
+func (showCmd) Help() string {
 	return `STATE is "counts"; "old" while a newer one of its name has taken its place and its overlap lasts; "ended"; or why a
 secret cannot be read on this machine, which matters where ingress runs.`
 }
 
 // Run shows the account.
-func (c *accountShowCmd) Run(ctx context.Context, std streams) error {
-	return c.withStore(ctx, func(db openStore) error {
-		a, err := c.account(ctx, db)
+func (c *showCmd) Run(ctx context.Context, std settings.Streams) error {
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
+		a, err := c.Account(ctx, db)
 		if err != nil {
 			return err
 		}
-		printAccount(std.out, a)
+		printAccount(std.Out, a)
 		if len(a.Credentials) == 0 {
-			fmt.Fprintln(std.out, "\nNo credential: nobody can call for this account (livepipe account add).")
+			fmt.Fprintln(std.Out, "\nNo credential: nobody can call for this account (livepipe account add).")
 			return nil
 		}
-		return c.printCredentials(std.out, a)
+		return c.printCredentials(std.Out, a)
 	})
 }
 
@@ -83,12 +84,12 @@ func printAccount(out io.Writer, a store.Account) {
 		}
 		line(name, otherwise)
 	}
-	line("org", shown(a.Org))
-	line("livechat", shown(a.LiveChat))
+	line("org", Shown(a.Org))
+	line("livechat", Shown(a.LiveChat))
 	if a.OrganizationID == "" {
 		line("organization", "not known yet: learned from LiveChat's first body, or set by account add --organization-id")
 	} else {
-		line("organization", shown(a.OrganizationID))
+		line("organization", Shown(a.OrganizationID))
 	}
 	line("since", when(a.CreatedAt))
 	limit("requests per second", a.Limits.RequestsPerSecond, "", "no limit of its own")
@@ -102,7 +103,7 @@ func printAccount(out io.Writer, a store.Account) {
 	limit("messages are kept", float64(a.Limits.RetentionDays), " days", "forever")
 }
 
-func (c *accountShowCmd) printCredentials(out io.Writer, a store.Account) error {
+func (c *showCmd) printCredentials(out io.Writer, a store.Account) error {
 	trouble := c.reader()
 	now := time.Now()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -117,18 +118,18 @@ func (c *accountShowCmd) printCredentials(out io.Writer, a store.Account) error 
 		case !one.RotatedAt.IsZero():
 			state = "old"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", shown(one.ID), one.Kind, shown(one.Name), shown(one.WebhookID),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", Shown(one.ID), one.Kind, Shown(one.Name), Shown(one.WebhookID),
 			when(one.AddedAt), when(one.RotatedAt), when(one.ExpiresAt), state)
 	}
 	return table.Flush()
 }
 
 // reader tells why a secret cannot be read here, or "". To look makes no key.
-func (c *accountShowCmd) reader() func(store.Account, store.Credential) string {
+func (c *showCmd) reader() func(store.Account, store.Credential) string {
 	var key *secrets.Key
-	_, err := os.Stat(c.secretKeyPath())
+	_, err := os.Stat(c.SecretKeyPath())
 	if err == nil {
-		key, err = c.secretKey()
+		key, err = c.SecretKey()
 	}
 	return func(a store.Account, one store.Credential) string {
 		if one.Sealed == nil {

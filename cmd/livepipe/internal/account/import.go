@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"context"
@@ -8,19 +8,20 @@ import (
 	"os"
 	"time"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/secrets"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
 
-type accountImportCmd struct {
+type importCmd struct {
 	File   string `arg:"" help:"File of accounts; - is the standard input."`
 	DryRun bool   `help:"Check everything, say what would change, and write nothing to the store."`
-	processConfig
+	settings.ProcessConfig
 }
 
 // Help teaches.
-func (accountImportCmd) Help() string {
+func (importCmd) Help() string {
 	return `FILE holds one JSON object after the other (JSON lines), or one array of them:
 
   {"org": "org123", "livechat": "lc-789",
@@ -41,7 +42,7 @@ may be imported twice, and an import that was cut off is ended by running it aga
 const maxImport = 128 << 20
 
 // Run imports.
-func (c *accountImportCmd) Run(ctx context.Context, std streams) error {
+func (c *importCmd) Run(ctx context.Context, std settings.Streams) error {
 	text, err := c.read()
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func (c *accountImportCmd) Run(ctx context.Context, std streams) error {
 	if len(records) == 0 {
 		return errors.New("the file holds no account")
 	}
-	return c.withStore(ctx, func(db openStore) error {
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
 		accounts, err := db.Accounts(ctx)
 		if err != nil {
 			return fmt.Errorf("list accounts: %w", err)
@@ -75,7 +76,7 @@ func (c *accountImportCmd) Run(ctx context.Context, std streams) error {
 	})
 }
 
-func (c *accountImportCmd) read() ([]byte, error) {
+func (c *importCmd) read() ([]byte, error) {
 	from := io.Reader(os.Stdin)
 	if c.File != "-" {
 		file, err := os.Open(c.File)
@@ -96,14 +97,14 @@ func (c *accountImportCmd) read() ([]byte, error) {
 }
 
 // report prints the faults and returns the one line that ends the command.
-func (f faults) report(std streams) error {
+func (f faults) report(std settings.Streams) error {
 	const most = 50
 	for i, line := range f {
 		if i == most {
-			fmt.Fprintf(std.err, "and %d more\n", len(f)-most)
+			fmt.Fprintf(std.Err, "and %d more\n", len(f)-most)
 			break
 		}
-		fmt.Fprintln(std.err, line)
+		fmt.Fprintln(std.Err, line)
 	}
 	if len(f) > 0 {
 		return fmt.Errorf("%s in the file: nothing was imported", number(len(f), "fault"))
@@ -112,10 +113,10 @@ func (f faults) report(std streams) error {
 }
 
 // keyFor is the key when the file has anything to seal or to compare with what is sealed.
-func (c *accountImportCmd) keyFor(std streams, records []*accountRecord, accounts []store.Account) (*secrets.Key, error) {
+func (c *importCmd) keyFor(std settings.Streams, records []*accountRecord, accounts []store.Account) (*secrets.Key, error) {
 	for _, r := range records {
 		if len(r.SecretKeys)+len(r.SigningSecrets) > 0 {
-			return c.sealingKey(std, accounts)
+			return SealingKey(c.ProcessConfig, std, accounts)
 		}
 	}
 	return nil, nil
@@ -171,13 +172,13 @@ func (p *plan) add(r *accountRecord) {
 }
 
 // apply writes the changes, and prints how far it is and what it has done.
-func (c *accountImportCmd) apply(ctx context.Context, std streams, db openStore, changes []change) error {
+func (c *importCmd) apply(ctx context.Context, std settings.Streams, db settings.OpenStore, changes []change) error {
 	const step = 500
 	var made, changed, added, kept int
 	for i, one := range changes {
 		if one.needed() && !c.DryRun {
 			if err := db.SaveAccount(ctx, one.account); err != nil {
-				fmt.Fprintf(std.err, "%d of %d accounts are done: import the file again to go on\n", i, len(changes))
+				fmt.Fprintf(std.Err, "%d of %d accounts are done: import the file again to go on\n", i, len(changes))
 				return fmt.Errorf("import account: %w", err)
 			}
 		}
@@ -190,13 +191,13 @@ func (c *accountImportCmd) apply(ctx context.Context, std streams, db openStore,
 			changed++
 		}
 		if (i+1)%step == 0 && !c.DryRun {
-			fmt.Fprintf(std.err, "%d of %d accounts\n", i+1, len(changes))
+			fmt.Fprintf(std.Err, "%d of %d accounts\n", i+1, len(changes))
 		}
 	}
 	if c.DryRun {
-		fmt.Fprint(std.out, "nothing was changed; an import would tell: ")
+		fmt.Fprint(std.Out, "nothing was changed; an import would tell: ")
 	}
-	fmt.Fprintf(std.out, "accounts: %d made, %d changed, %d as they were; credentials: %d added, %d there already\n",
+	fmt.Fprintf(std.Out, "accounts: %d made, %d changed, %d as they were; credentials: %d added, %d there already\n",
 		made, changed, len(changes)-made-changed, added, kept)
 	return nil
 }

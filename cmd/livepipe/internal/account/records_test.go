@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"encoding/base64"
@@ -81,7 +81,7 @@ func TestImportNamesEveryFault(t *testing.T) {
 
 // TestImportReadsWhatItSays holds the example of --help.
 func TestImportReadsWhatItSays(t *testing.T) {
-	_, example, _ := strings.Cut(accountImportCmd{}.Help(), "\n\n")
+	_, example, _ := strings.Cut(importCmd{}.Help(), "\n\n")
 	example, _, _ = strings.Cut(example, "\n\nOnly")
 	secret := base64.StdEncoding.EncodeToString(make([]byte, 32))
 	example = strings.NewReplacer(`"token": "..."`, `"token": "hunter2hunter2hunter2"`, `"sha256": "..."`, `"sha256": "`+strings.Repeat("0f", 32)+`"`,

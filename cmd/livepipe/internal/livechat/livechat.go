@@ -1,4 +1,5 @@
-package main
+// Package livechat is `livepipe livechat`: registering webhooks at LiveChat, and publishing what history misses.
+package livechat
 
 import (
 	"context"
@@ -8,15 +9,17 @@ import (
 	"time"
 
 	"github.com/livepipe/livepipe/channels/livechat/webapi"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/account"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/store"
 )
 
-// livechatCmd groups what is done at LiveChat itself. Nothing else of livepipe calls it.
-type livechatCmd struct {
-	Register   livechatRegisterCmd   `cmd:"" help:"Register webhooks with LiveChat, so that it posts what happens to livepipe, and keep their secret."`
-	List       livechatListCmd       `cmd:"" help:"List the webhooks of an app."`
-	Unregister livechatUnregisterCmd `cmd:"" help:"Remove webhooks from LiveChat."`
-	Backfill   livechatBackfillCmd   `cmd:"" help:"Read chats from LiveChat and publish what history misses."`
+// Command groups what is done at LiveChat itself. Nothing else of livepipe calls it.
+type Command struct {
+	Register   registerCmd   `cmd:"" help:"Register webhooks with LiveChat, so that it posts what happens to livepipe, and keep their secret."`
+	List       listCmd       `cmd:"" help:"List the webhooks of an app."`
+	Unregister unregisterCmd `cmd:"" help:"Remove webhooks from LiveChat."`
+	Backfill   backfillCmd   `cmd:"" help:"Read chats from LiveChat and publish what history misses."`
 }
 
 // livechatAPI is how a command reaches LiveChat.
@@ -27,18 +30,18 @@ type livechatAPI struct {
 }
 
 // client is the way to LiveChat. Pauses are told on the standard error.
-func (a livechatAPI) client(std streams) (*webapi.Client, error) {
+func (a livechatAPI) client(std settings.Streams) (*webapi.Client, error) {
 	token := a.Token
 	if a.TokenFile != "" {
 		var err error
-		if token, err = readSecret("--token-file", a.TokenFile); err != nil {
+		if token, err = account.ReadSecret("--token-file", a.TokenFile); err != nil {
 			return nil, err
 		}
 	}
 	return webapi.New(webapi.Config{
-		BaseURL: a.API, Token: token, UserAgent: "livepipe/" + version,
+		BaseURL: a.API, Token: token, UserAgent: "livepipe/" + std.Version,
 		Waiting: func(cause error, pause time.Duration) {
-			fmt.Fprintf(std.err, "%v (again in %s)\n", cause, pause.Round(100*time.Millisecond))
+			fmt.Fprintf(std.Err, "%v (again in %s)\n", cause, pause.Round(100*time.Millisecond))
 		},
 	})
 }
@@ -48,13 +51,13 @@ type appFlag struct {
 	ClientID string `required:"" env:"LIVEPIPE_LIVECHAT_CLIENT_ID" help:"Client ID of your app in LiveChat's Developer Console, which owns the webhooks."`
 }
 
-type livechatListCmd struct {
+type listCmd struct {
 	appFlag
 	livechatAPI
 }
 
 // Run lists the webhooks.
-func (c *livechatListCmd) Run(ctx context.Context, std streams) error {
+func (c *listCmd) Run(ctx context.Context, std settings.Streams) error {
 	api, err := c.client(std)
 	if err != nil {
 		return err
@@ -68,27 +71,27 @@ func (c *livechatListCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tACTION\tTYPE\tURL\tDESCRIPTION")
 	for _, w := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", shown(w.ID), shown(w.Action), shown(w.Type), shown(w.URL), shown(w.Description))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", account.Shown(w.ID), account.Shown(w.Action), account.Shown(w.Type), account.Shown(w.URL), account.Shown(w.Description))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	if !enabled {
-		fmt.Fprintln(std.err, "These webhooks are turned off for the token's licence: livepipe livechat register turns them on.")
+		fmt.Fprintln(std.Err, "These webhooks are turned off for the token's licence: livepipe livechat register turns them on.")
 	}
 	return nil
 }
 
-type livechatUnregisterCmd struct {
+type unregisterCmd struct {
 	appFlag
 	URL    string   `name:"url" help:"Remove the webhooks that lead to this URL."`
 	ID     []string `name:"id" help:"Remove the webhooks with these ids of the list."`
 	DryRun bool     `help:"Say what would be removed, and change nothing."`
 	livechatAPI
-	processConfig
+	settings.ProcessConfig
 }
 
 // afterlife is how long the secret of a removed webhook still counts: LiveChat may go on posting for 2 minutes
@@ -96,7 +99,7 @@ type livechatUnregisterCmd struct {
 const afterlife = 10 * time.Minute
 
 // Run removes the webhooks, then lets their secrets expire.
-func (c *livechatUnregisterCmd) Run(ctx context.Context, std streams) error {
+func (c *unregisterCmd) Run(ctx context.Context, std settings.Streams) error {
 	if (c.URL == "") == (len(c.ID) == 0) {
 		return errors.New("say which: --url, or --id of the list")
 	}
@@ -105,33 +108,33 @@ func (c *livechatUnregisterCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer api.Close()
-	return c.withStore(ctx, func(db openStore) error {
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
 		chosen, err := c.choose(ctx, api)
 		if err != nil {
 			return err
 		}
 		for i, w := range chosen {
 			if c.DryRun {
-				fmt.Fprintf(std.out, "would remove %s %s\n", shown(w.ID), shown(w.Action))
+				fmt.Fprintf(std.Out, "would remove %s %s\n", account.Shown(w.ID), account.Shown(w.Action))
 				continue
 			}
 			if err := api.Unregister(ctx, c.ClientID, w.ID); err != nil {
 				return fmt.Errorf("%w (%d of %d are removed; run it again to go on)", err, i, len(chosen))
 			}
-			fmt.Fprintf(std.out, "removed %s %s\n", shown(w.ID), shown(w.Action))
+			fmt.Fprintf(std.Out, "removed %s %s\n", account.Shown(w.ID), account.Shown(w.Action))
 			if err := expireSecret(context.WithoutCancel(ctx), db, w.ID, time.Now().Add(afterlife)); err != nil {
 				return err
 			}
 		}
 		if len(chosen) > 0 && !c.DryRun {
-			fmt.Fprintf(std.err, "LiveChat may post for 2 more minutes; the secrets count for %d.\n", int(afterlife.Minutes()))
+			fmt.Fprintf(std.Err, "LiveChat may post for 2 more minutes; the secrets count for %d.\n", int(afterlife.Minutes()))
 		}
 		return nil
 	})
 }
 
 // choose finds the webhooks that the flags name.
-func (c *livechatUnregisterCmd) choose(ctx context.Context, api *webapi.Client) ([]webapi.Webhook, error) {
+func (c *unregisterCmd) choose(ctx context.Context, api *webapi.Client) ([]webapi.Webhook, error) {
 	all, err := api.Webhooks(ctx, c.ClientID)
 	if err != nil {
 		return nil, err
@@ -158,7 +161,7 @@ func (c *livechatUnregisterCmd) choose(ctx context.Context, api *webapi.Client) 
 }
 
 // expireSecret sets the end of the secrets that a webhook sends, whichever account has them.
-func expireSecret(ctx context.Context, db openStore, webhookID string, end time.Time) error {
+func expireSecret(ctx context.Context, db settings.OpenStore, webhookID string, end time.Time) error {
 	accounts, err := db.Accounts(ctx)
 	if err != nil {
 		return fmt.Errorf("find the webhook's account: %w", err)

@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"context"
@@ -6,21 +6,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
 
-type accountAddCmd struct {
-	tenantFlags
+type addCmd struct {
+	TenantFlags
 	OrganizationID string `name:"organization-id" placeholder:"UUID" help:"LiveChat's own id of the organisation; else it is learned from the first body whose secret matches."`
 	Name           string `help:"What to call the credential (default: default, default-2, ...)."`
 	proofFlags
 	limitFlags
-	processConfig
+	settings.ProcessConfig
 }
 
 // Help teaches.
-func (accountAddCmd) Help() string {
+func (addCmd) Help() string {
 	return `Each call adds one credential: a bearer token, unless another kind is asked for. A second call for the same account
 adds a second one. When the account exists and only --organization-id or limits are given, they are set and no credential
 is made. Tokens and signing secrets are printed once, alone on the standard output; the store cannot show them again.
@@ -32,8 +33,8 @@ is made. Tokens and signing secrets are printed once, alone on the standard outp
 }
 
 // Run makes the account, or adds to it.
-func (c *accountAddCmd) Run(ctx context.Context, std streams) error {
-	tenant, err := c.tenant()
+func (c *addCmd) Run(ctx context.Context, std settings.Streams) error {
+	tenant, err := c.Tenant()
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (c *accountAddCmd) Run(ctx context.Context, std streams) error {
 	if c.OrganizationID != "" && !isOrganizationID(c.OrganizationID) {
 		return fmt.Errorf("--organization-id %w", errOrganizationID)
 	}
-	return c.withStore(ctx, func(db openStore) error {
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
 		accounts, err := db.Accounts(ctx)
 		if err != nil {
 			return fmt.Errorf("list accounts: %w", err)
@@ -56,7 +57,7 @@ func (c *accountAddCmd) Run(ctx context.Context, std streams) error {
 	})
 }
 
-func (c *accountAddCmd) add(ctx context.Context, std streams, db openStore, accounts []store.Account, tenant messages.Tenant, kind store.CredentialKind) error {
+func (c *addCmd) add(ctx context.Context, std settings.Streams, db settings.OpenStore, accounts []store.Account, tenant messages.Tenant, kind store.CredentialKind) error {
 	account, there := find(accounts, tenant)
 	if !there {
 		account = store.Account{Tenant: tenant, CreatedAt: time.Now()}
@@ -71,7 +72,7 @@ func (c *accountAddCmd) add(ctx context.Context, std streams, db openStore, acco
 		if err := db.SaveAccount(ctx, account); err != nil {
 			return fmt.Errorf("set limits: %w", err)
 		}
-		fmt.Fprintln(std.out, "set; no credential was added")
+		fmt.Fprintln(std.Out, "set; no credential was added")
 		return nil
 	}
 	if kind == "" {
@@ -85,7 +86,7 @@ func (c *accountAddCmd) add(ctx context.Context, std streams, db openStore, acco
 	if err != nil {
 		return err
 	}
-	added, err := c.save(ctx, std, db, accounts, account, p)
+	added, err := save(ctx, c.ProcessConfig, std, db, accounts, account, p)
 	if err != nil {
 		return fmt.Errorf("add %s: %w", word(kind), err)
 	}
@@ -114,7 +115,7 @@ func find(accounts []store.Account, of messages.Tenant) (store.Account, bool) {
 
 // freeName is the name that was asked for, or the first of default, default-2, ... that no credential of the kind has:
 // rotate finds a token or a signing secret by its name. One secret_key comes from many webhooks, all under one name.
-func (c *accountAddCmd) freeName(a store.Account, kind store.CredentialKind) (string, error) {
+func (c *addCmd) freeName(a store.Account, kind store.CredentialKind) (string, error) {
 	taken := func(name string) bool {
 		return kind != store.LiveChatKey && len(named(a, kind, name, time.Now())) > 0
 	}
@@ -134,12 +135,12 @@ func (c *accountAddCmd) freeName(a store.Account, kind store.CredentialKind) (st
 const defaultName = "default"
 
 // save adds a new credential, and the changes of the account's other credentials that replaced lists.
-func (c processConfig) save(ctx context.Context, std streams, db openStore, all []store.Account, a store.Account, p proof, replaced ...store.Credential) (store.Credential, error) {
+func save(ctx context.Context, c settings.ProcessConfig, std settings.Streams, db settings.OpenStore, all []store.Account, a store.Account, p proof, replaced ...store.Credential) (store.Credential, error) {
 	of := a
 	if p.kind == store.BearerToken {
 		of.Credentials = append(slices.Clone(replaced), p.credential(nil, a.Tenant, time.Now()))
 	} else {
-		key, err := c.sealingKey(std, all)
+		key, err := SealingKey(c, std, all)
 		if err != nil {
 			return store.Credential{}, err
 		}
@@ -152,15 +153,15 @@ func (c processConfig) save(ctx context.Context, std streams, db openStore, all 
 }
 
 // tell prints what was added: a new secret alone on the standard output, so that a script can take it from there.
-func tell(std streams, c store.Credential, once string) {
+func tell(std settings.Streams, c store.Credential, once string) {
 	switch {
 	case once == "":
-		fmt.Fprintf(std.out, "added %s %q (%s)\n", word(c.Kind), c.Name, c.ID)
+		fmt.Fprintf(std.Out, "added %s %q (%s)\n", word(c.Kind), c.Name, c.ID)
 		return
 	case c.Kind == store.BearerToken:
-		fmt.Fprintf(std.err, "Token %q (%s): send it as `Authorization: Bearer TOKEN`. It is not kept and not shown again.\n", c.Name, c.ID)
+		fmt.Fprintf(std.Err, "Token %q (%s): send it as `Authorization: Bearer TOKEN`. It is not kept and not shown again.\n", c.Name, c.ID)
 	default:
-		fmt.Fprintf(std.err, "Signing secret %q (%s): for whoever signs per Standard Webhooks. It is not shown again.\n", c.Name, c.ID)
+		fmt.Fprintf(std.Err, "Signing secret %q (%s): for whoever signs per Standard Webhooks. It is not shown again.\n", c.Name, c.ID)
 	}
-	fmt.Fprintln(std.out, once)
+	fmt.Fprintln(std.Out, once)
 }

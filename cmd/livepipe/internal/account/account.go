@@ -1,4 +1,5 @@
-package main
+// Package account is `livepipe account`: making, showing, rotating, importing and removing accounts and their credentials.
+package account
 
 import (
 	"context"
@@ -9,27 +10,29 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
 
-// accountCmd groups what operators do with accounts.
-type accountCmd struct {
-	Add    accountAddCmd    `cmd:"" help:"Make an account, give it one more credential, or set its limits."`
-	List   accountListCmd   `cmd:"" help:"List the accounts."`
-	Show   accountShowCmd   `cmd:"" help:"Show one account: its limits and its credentials, never a secret."`
-	Rotate accountRotateCmd `cmd:"" help:"Put a new credential in the place of an old one, which counts for a while longer."`
-	Remove accountRemoveCmd `cmd:"" help:"Remove one credential, or an account and all of its credentials."`
-	Import accountImportCmd `cmd:"" help:"Make or complete many accounts from a file of JSON."`
+// Command groups what operators do with accounts.
+type Command struct {
+	Add    addCmd    `cmd:"" help:"Make an account, give it one more credential, or set its limits."`
+	List   listCmd   `cmd:"" help:"List the accounts."`
+	Show   showCmd   `cmd:"" help:"Show one account: its limits and its credentials, never a secret."`
+	Rotate rotateCmd `cmd:"" help:"Put a new credential in the place of an old one, which counts for a while longer."`
+	Remove removeCmd `cmd:"" help:"Remove one credential, or an account and all of its credentials."`
+	Import importCmd `cmd:"" help:"Make or complete many accounts from a file of JSON."`
 }
 
-// tenantFlags name one account.
-type tenantFlags struct {
+// TenantFlags name one account.
+type TenantFlags struct {
 	Org      string `required:"" help:"Organisation id: the first part of the identifier."`
 	LiveChat string `required:"" name:"livechat" help:"LiveChat integration id: the third part of the identifier."`
 }
 
-func (f tenantFlags) tenant() (messages.Tenant, error) {
+// Tenant is the tenant that the flags name.
+func (f TenantFlags) Tenant() (messages.Tenant, error) {
 	if !isIdentifierPart(f.Org) || !isIdentifierPart(f.LiveChat) {
 		return messages.Tenant{}, errors.New("--org and --livechat must not be empty or hold a colon or a control character: they are parts of orgId:userId:livechat-id")
 	}
@@ -43,9 +46,9 @@ func isIdentifierPart(s string) bool {
 // isNoText tells what has no place in a name: control characters, and bytes that are no UTF-8.
 func isNoText(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
 
-// account reads the account that the flags name.
-func (f tenantFlags) account(ctx context.Context, db openStore) (store.Account, error) {
-	tenant, err := f.tenant()
+// Account reads the account that the flags name.
+func (f TenantFlags) Account(ctx context.Context, db settings.OpenStore) (store.Account, error) {
+	tenant, err := f.Tenant()
 	if err != nil {
 		return store.Account{}, err
 	}
@@ -56,12 +59,12 @@ func (f tenantFlags) account(ctx context.Context, db openStore) (store.Account, 
 	return account, err
 }
 
-func (f tenantFlags) unknown() error {
+func (f TenantFlags) unknown() error {
 	return fmt.Errorf("no account of org %q and livechat %q (see livepipe account list)", f.Org, f.LiveChat)
 }
 
-// shown is how a name of anybody's choice is printed: nothing of it moves the cursor.
-func shown(s string) string {
+// Shown is how a name of anybody's choice is printed: nothing of it moves the cursor.
+func Shown(s string) string {
 	switch {
 	case s == "":
 		return "-"

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"context"
@@ -18,16 +18,16 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// storeConfig chooses the database and the place of the files.
-type storeConfig struct {
+// StoreConfig chooses the database and the place of the files.
+type StoreConfig struct {
 	Store string `env:"LIVEPIPE_STORE" help:"Database: sqlite:PATH (default: sqlite:DATA/livepipe.db) or postgres://USER:PASSWORD@HOST/DATABASE."`
 	Blobs string `env:"LIVEPIPE_BLOBS" help:"Uploaded files: file:///DIRECTORY (default: DATA/blobs) or s3://BUCKET."`
 
 	SecretKeyFile string `name:"sealing-key-file" env:"LIVEPIPE_SECRET_KEY_FILE" help:"Key that seals LiveChat's secret_keys and signing secrets in the database (default: DATA/secret.key). Made on first use, mode 0600. Processes that share a database need the same one."`
 }
 
-// openStore is an open database, whichever it is.
-type openStore interface {
+// OpenStore is an open database, whichever it is.
+type OpenStore interface {
 	app.Store
 	SaveAccount(ctx context.Context, a store.Account) error
 	RemoveAccount(ctx context.Context, of messages.Tenant) error
@@ -38,14 +38,14 @@ type openStore interface {
 }
 
 // postgresURL is the address of the PostgreSQL server that the settings name, or false.
-func (c storeConfig) postgresURL() (string, bool) {
+func (c StoreConfig) postgresURL() (string, bool) {
 	return c.Store, strings.HasPrefix(c.Store, "postgres://") || strings.HasPrefix(c.Store, "postgresql://")
 }
 
 // storePath is the SQLite file that the settings name.
-func (c processConfig) storePath() (string, error) {
+func (c ProcessConfig) storePath() (string, error) {
 	if c.Store == "" {
-		return c.dataPath("livepipe.db"), nil
+		return c.DataPath("livepipe.db"), nil
 	}
 	path, ok := strings.CutPrefix(c.Store, "sqlite:")
 	if !ok || path == "" {
@@ -54,10 +54,10 @@ func (c processConfig) storePath() (string, error) {
 	return path, nil
 }
 
-// openStore opens what LIVEPIPE_STORE names.
-func (c processConfig) openStore(ctx context.Context) (openStore, error) {
+// OpenStore opens what LIVEPIPE_STORE names.
+func (c ProcessConfig) OpenStore(ctx context.Context) (OpenStore, error) {
 	if address, ok := c.postgresURL(); ok {
-		return postgres.Open(ctx, address, postgres.Options{Logger: c.logger()})
+		return postgres.Open(ctx, address, postgres.Options{Logger: c.Logger()})
 	}
 	path, err := c.storePath()
 	if err != nil {
@@ -66,20 +66,20 @@ func (c processConfig) openStore(ctx context.Context) (openStore, error) {
 	return sqlite.Open(ctx, path, sqlite.Options{})
 }
 
-// secretKeyPath is the file of the key that seals secrets.
-func (c processConfig) secretKeyPath() string {
+// SecretKeyPath is the file of the key that seals secrets.
+func (c ProcessConfig) SecretKeyPath() string {
 	if c.SecretKeyFile != "" {
 		return c.SecretKeyFile
 	}
-	return c.dataPath("secret.key")
+	return c.DataPath("secret.key")
 }
 
-// secretKey reads the key that seals secrets, and makes it when there is none.
-func (c processConfig) secretKey() (*secrets.Key, error) { return secrets.Load(c.secretKeyPath()) }
+// SecretKey reads the key that seals secrets, and makes it when there is none.
+func (c ProcessConfig) SecretKey() (*secrets.Key, error) { return secrets.Load(c.SecretKeyPath()) }
 
-// withStore is for commands that end by themselves.
-func (c processConfig) withStore(ctx context.Context, use func(openStore) error) (err error) {
-	db, err := c.openStore(ctx)
+// WithStore is for commands that end by themselves.
+func (c ProcessConfig) WithStore(ctx context.Context, use func(OpenStore) error) (err error) {
+	db, err := c.OpenStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,10 +87,10 @@ func (c processConfig) withStore(ctx context.Context, use func(openStore) error)
 	return use(db)
 }
 
-// migrate brings the store's schema up to date and says which store that is.
-func (c processConfig) migrate(ctx context.Context) (string, error) {
+// Migrate brings the store's schema up to date and says which store that is.
+func (c ProcessConfig) Migrate(ctx context.Context) (string, error) {
 	if address, ok := c.postgresURL(); ok {
-		return hide("", address), postgres.Migrate(ctx, address)
+		return Hide("", address), postgres.Migrate(ctx, address)
 	}
 	path, err := c.storePath()
 	if err != nil {
@@ -103,20 +103,20 @@ func (c processConfig) migrate(ctx context.Context) (string, error) {
 }
 
 // blobsURL is the place of the files that the settings name.
-func (c processConfig) blobsURL() (string, error) {
+func (c ProcessConfig) blobsURL() (string, error) {
 	if c.Blobs != "" {
 		return c.Blobs, nil
 	}
-	dir, err := filepath.Abs(c.dataPath("blobs"))
+	dir, err := filepath.Abs(c.DataPath("blobs"))
 	if err != nil {
 		return "", fmt.Errorf("find the directory of the files: %w", err)
 	}
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String(), nil
 }
 
-// bucket is the name of the S3 bucket that the settings name, or empty. Provision's rules of what expires are for a
+// Bucket is the name of the S3 bucket that the settings name, or empty. Provision's rules of what expires are for a
 // bucket of its own.
-func (c storeConfig) bucket() (string, error) {
+func (c StoreConfig) Bucket() (string, error) {
 	u, err := url.Parse(c.Blobs)
 	if err != nil || u.Scheme != "s3" {
 		return "", nil //nolint:nilerr // blobs.Open says what is wrong with it, and does not quote it
@@ -127,7 +127,8 @@ func (c storeConfig) bucket() (string, error) {
 	return u.Host, nil
 }
 
-func (c processConfig) openBlobs(ctx context.Context) (*blobs.Store, error) {
+// OpenBlobs opens what LIVEPIPE_BLOBS names.
+func (c ProcessConfig) OpenBlobs(ctx context.Context) (*blobs.Store, error) {
 	address, err := c.blobsURL()
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package livechat
 
 import (
 	"context"
@@ -9,21 +9,23 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/livepipe/livepipe/channels"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/account"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/messages"
 )
 
-type livechatBackfillCmd struct {
-	tenantFlags
+type backfillCmd struct {
+	account.TenantFlags
 	Chat   string `placeholder:"ID" help:"All threads of this chat."`
 	Since  string `placeholder:"TIME" help:"All threads with an event since then: RFC 3339, such as 2026-03-02T09:00:00Z, or a duration back from now, such as 24h."`
 	DryRun bool   `help:"Count what is missing, and publish nothing."`
 	livechatAPI
-	processConfig
-	natsClient
+	settings.ProcessConfig
+	settings.NatsClient
 }
 
 // Help teaches.
-func (livechatBackfillCmd) Help() string {
+func (backfillCmd) Help() string {
 	return `LiveChat tries a webhook for about a minute and then drops it. This reads the chats themselves and publishes the messages
 that history does not have, as the webhooks would have: run it after an outage, and once for the past of a new account.
 It may be stopped and run again at any time. The token needs the scope chats--all:ro.
@@ -33,8 +35,8 @@ It may be stopped and run again at any time. The token needs the scope chats--al
 }
 
 // Run reads from LiveChat and publishes what is missing. It may be stopped, and run again, at any time.
-func (c *livechatBackfillCmd) Run(ctx context.Context, std streams) error {
-	tenant, err := c.tenant()
+func (c *backfillCmd) Run(ctx context.Context, std settings.Streams) error {
+	tenant, err := c.Tenant()
 	if err != nil {
 		return err
 	}
@@ -50,14 +52,14 @@ func (c *livechatBackfillCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer api.Close()
-	return c.withStore(ctx, func(db openStore) error {
-		keeps, err := c.keeps(ctx, db)
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
+		keeps, err := keeps(ctx, c.TenantFlags, db)
 		if err != nil {
 			return err
 		}
 		return c.withPublisher(ctx, std, func(p message.Publisher) error {
 			b := &backfill{
-				api: api, history: db, bus: p, whose: channels.Identity{Tenant: tenant}, progress: std.err, lastLine: time.Now(),
+				api: api, history: db, bus: p, whose: channels.Identity{Tenant: tenant}, progress: std.Err, lastLine: time.Now(),
 			}
 			if keeps > 0 {
 				b.oldest = time.Now().AddDate(0, 0, -keeps)
@@ -68,7 +70,7 @@ func (c *livechatBackfillCmd) Run(ctx context.Context, std streams) error {
 			} else {
 				err = b.since(ctx, since)
 			}
-			fmt.Fprintln(std.out, b.summary(c.DryRun))
+			fmt.Fprintln(std.Out, b.summary(c.DryRun))
 			if ctx.Err() != nil {
 				return errors.New("stopped: run it again, and it publishes what is missing then")
 			}
@@ -94,8 +96,8 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 
 // keeps is how many days the account keeps messages, 0 for ever. It refuses a tenant that is most likely a slip: there are
 // accounts, and none is its.
-func (f tenantFlags) keeps(ctx context.Context, db openStore) (days int, err error) {
-	account, err := f.account(ctx, db)
+func keeps(ctx context.Context, f account.TenantFlags, db settings.OpenStore) (days int, err error) {
+	account, err := f.Account(ctx, db)
 	if err == nil {
 		return account.Limits.RetentionDays, nil
 	}
@@ -106,23 +108,23 @@ func (f tenantFlags) keeps(ctx context.Context, db openStore) (days int, err err
 }
 
 // withPublisher opens the bus for one use. A dry run needs none.
-func (c *livechatBackfillCmd) withPublisher(ctx context.Context, std streams, use func(message.Publisher) error) (err error) {
+func (c *backfillCmd) withPublisher(ctx context.Context, std settings.Streams, use func(message.Publisher) error) (err error) {
 	if c.DryRun {
 		return use(nil)
 	}
-	settings := busSettings{busConfig: c.busConfig, storeConfig: c.storeConfig, natsConfig: natsConfig{natsClient: c.natsClient}}
-	if c.Bus == amazonBus {
-		files, err := c.openBlobs(ctx)
+	bus := settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, NatsConfig: settings.NatsConfig{NatsClient: c.NatsClient}}
+	if c.Bus == settings.AmazonBus {
+		files, err := c.OpenBlobs(ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, files.Close()) }()
-		settings.claims = files.Claims()
+		bus.Claims = files.Claims()
 	}
-	b, err := attach(ctx, settings, quiet(std))
+	b, err := settings.Attach(ctx, bus, settings.Quiet(std))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	return use(b.Publisher)
 }

@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"bytes"
@@ -187,9 +187,9 @@ func fieldPath(p jsontext.Pointer) string {
 		case name[:min(1, len(name))] >= "0" && name[:min(1, len(name))] <= "9":
 			path += "[" + name + "]"
 		case path == "":
-			path = shown(name)
+			path = Shown(name)
 		default:
-			path += "." + shown(name)
+			path += "." + Shown(name)
 		}
 	}
 	if path == "" {

@@ -1,4 +1,4 @@
-package main
+package livechat
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/livepipe/livepipe/channels/livechat/webapi"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/account"
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/secrets"
 	"github.com/livepipe/livepipe/internal/store"
 )
@@ -18,7 +20,7 @@ import (
 // registrar brings the webhooks of one account about.
 type registrar struct {
 	api      *webapi.Client
-	db       openStore
+	db       settings.OpenStore
 	key      *secrets.Key
 	account  store.Account
 	clientID string
@@ -134,7 +136,7 @@ func (r *registrar) one(ctx context.Context, row *webhookRow, secret string) err
 	if spare != "" {
 		secret = spare
 	} else {
-		c = store.Credential{ID: newCredentialID(), Kind: store.LiveChatKey, Name: row.Name, AddedAt: time.Now()}
+		c = store.Credential{ID: account.NewCredentialID(), Kind: store.LiveChatKey, Name: row.Name, AddedAt: time.Now()}
 		c.Sealed = r.key.Seal(r.account.Tenant, c, secret)
 		if err := r.save(ctx, c); err != nil {
 			return err
@@ -195,17 +197,17 @@ func newSecretKey() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-func (r *registrar) print(std streams) error {
-	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+func (r *registrar) print(std settings.Streams) error {
+	table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ACTION\tWEBHOOK\tSTATE")
 	for _, row := range r.rows {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", row.Name, shown(row.webhookID), row.state)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", row.Name, account.Shown(row.webhookID), row.state)
 	}
 	return table.Flush()
 }
 
 // enable turns the webhooks on for the token's licence, unless they are.
-func (r *registrar) enable(ctx context.Context, std streams) error {
+func (r *registrar) enable(ctx context.Context, std settings.Streams) error {
 	on, err := r.api.Enabled(ctx, r.clientID)
 	if err == nil && !on {
 		err = r.api.Enable(ctx, r.clientID)
@@ -213,6 +215,6 @@ func (r *registrar) enable(ctx context.Context, std streams) error {
 	if err != nil {
 		return fmt.Errorf("the webhooks are registered, but it is not certain that they are turned on for the licence: %w", err)
 	}
-	fmt.Fprintln(std.err, "Their secret is in the store, sealed. LiveChat begins to post within 2 minutes.")
+	fmt.Fprintln(std.Err, "Their secret is in the store, sealed. LiveChat begins to post within 2 minutes.")
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"crypto/rand"
@@ -30,7 +30,7 @@ type proof struct {
 
 // credential makes what the store keeps. A BearerToken needs no key.
 func (p proof) credential(key *secrets.Key, of messages.Tenant, at time.Time) store.Credential {
-	c := store.Credential{ID: newCredentialID(), Kind: p.kind, Name: p.name, WebhookID: p.webhookID, SHA256: p.sha256, AddedAt: at}
+	c := store.Credential{ID: NewCredentialID(), Kind: p.kind, Name: p.name, WebhookID: p.webhookID, SHA256: p.sha256, AddedAt: at}
 	if p.kind != store.BearerToken {
 		c.Sealed = key.Seal(of, c, p.text)
 	}
@@ -79,8 +79,8 @@ func newSigningSecret() string {
 	return signingPrefix + base64.StdEncoding.EncodeToString(b[:])
 }
 
-// newCredentialID makes the id of a credential: 80 random bits name it within its account.
-func newCredentialID() string {
+// NewCredentialID makes the id of a credential: 80 random bits name it within its account.
+func NewCredentialID() string {
 	var b [10]byte
 	rand.Read(b[:])
 	return "cred_" + hex.EncodeToString(b[:])
@@ -130,9 +130,9 @@ func tokenProof(name, token string) proof {
 	return proof{kind: store.BearerToken, name: name, sha256: sha256.Sum256([]byte(token))}
 }
 
-// readSecret reads a secret from a file, or from the standard input for "-", without the line's end. It is never an
+// ReadSecret reads a secret from a file, or from the standard input for "-", without the line's end. It is never an
 // argument, which would stay in the shell's history and in the list of processes.
-func readSecret(flag, file string) (string, error) {
+func ReadSecret(flag, file string) (string, error) {
 	from := io.Reader(os.Stdin)
 	if file != "-" {
 		f, err := os.Open(file)

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,32 +21,32 @@ import (
 	"github.com/livepipe/livepipe/router"
 )
 
-// natsConfig is how other processes reach the embedded broker.
-type natsConfig struct {
-	natsClient
+// NatsConfig is how other processes reach the embedded broker.
+type NatsConfig struct {
+	NatsClient
 	NATSListen string `name:"nats-listen" env:"LIVEPIPE_NATS_LISTEN" help:"Serve the embedded broker to other livepipe processes at host:port; they set LIVEPIPE_BUS=nats://host:port. Any but a loopback address needs a token."`
 }
 
-// natsClient is what every process needs to be let in.
-type natsClient struct {
+// NatsClient is what every process needs to be let in.
+type NatsClient struct {
 	NATSToken string `name:"nats-token" env:"LIVEPIPE_NATS_TOKEN" help:"Secret that clients of the broker present."`
 }
 
 // broker is JetStream as the bus, with the server when it runs in this process.
 type broker struct {
 	*jetstream.Bus
-	server *jetstream.Server
+	Server *jetstream.Server
 	door   string // file that tells other commands how to reach the server
 }
 
-// openBroker opens JetStream, here or where LIVEPIPE_BUS says, and makes its streams and queues.
-func openBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger) (*broker, error) {
-	config := jetstream.Config{Token: n.NATSToken, Prefix: c.Prefix, Queues: streamQueues(), Logger: log}
-	if c.Bus != embedded {
+// OpenBroker opens JetStream, here or where LIVEPIPE_BUS says, and makes its streams and queues.
+func OpenBroker(ctx context.Context, c BusConfig, n NatsConfig, log *slog.Logger) (*broker, error) {
+	config := jetstream.Config{Token: n.NATSToken, Prefix: c.Prefix, Queues: StreamQueues(), Logger: log}
+	if c.Bus != Embedded {
 		config.URL = c.Bus
 		bus, err := jetstream.Open(ctx, config)
 		if err != nil {
-			return nil, fmt.Errorf("open the bus at %s: %w", hide("", c.Bus), err)
+			return nil, fmt.Errorf("open the bus at %s: %w", Hide("", c.Bus), err)
 		}
 		return &broker{Bus: bus}, nil
 	}
@@ -55,7 +56,7 @@ func openBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger
 		n.NATSListen, n.NATSToken = "127.0.0.1:0", rand.Text()
 	}
 	server, err := jetstream.StartServer(ctx, jetstream.ServerConfig{
-		Dir: c.dataPath("bus"), Listen: n.NATSListen, Token: n.NATSToken, Logger: log,
+		Dir: c.DataPath("bus"), Listen: n.NATSListen, Token: n.NATSToken, Logger: log,
 	})
 	if errors.Is(err, jetstream.ErrDirInUse) {
 		return nil, fmt.Errorf("%w (stop it, or set LIVEPIPE_DATA to another directory)", err)
@@ -63,7 +64,7 @@ func openBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{server: server, door: c.dataPath("bus.json")}
+	b := &broker{Server: server, door: c.DataPath("bus.json")}
 	config.Server, config.Token = server, n.NATSToken
 	if b.Bus, err = jetstream.Open(ctx, config); err != nil {
 		return nil, errors.Join(err, server.Shutdown())
@@ -76,30 +77,30 @@ func openBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger
 
 // attachBroker reaches the bus for a command: the process that runs on the data directory when there is one, else the
 // files themselves.
-func attachBroker(ctx context.Context, c busConfig, n natsConfig, log *slog.Logger) (*broker, error) {
-	if c.Bus == embedded {
-		if d, err := readDoor(c.dataPath("bus.json")); err == nil {
+func attachBroker(ctx context.Context, c BusConfig, n NatsConfig, log *slog.Logger) (*broker, error) {
+	if c.Bus == Embedded {
+		if d, err := readDoor(c.DataPath("bus.json")); err == nil {
 			c.Bus, n.NATSToken = d.URL, d.Token
-			return openBroker(ctx, c, n, log)
+			return OpenBroker(ctx, c, n, log)
 		}
 	}
-	return openBroker(ctx, c, n, log)
+	return OpenBroker(ctx, c, n, log)
 }
 
 // Close ends the connection, and the server when it is ours.
 func (b *broker) Close() error {
 	err := b.Bus.Close()
-	if b.server == nil {
+	if b.Server == nil {
 		return err
 	}
 	if e := os.Remove(b.door); e != nil && !errors.Is(e, fs.ErrNotExist) {
 		err = errors.Join(err, fmt.Errorf("remove %s: %w", b.door, e))
 	}
-	return errors.Join(err, b.server.Shutdown())
+	return errors.Join(err, b.Server.Shutdown())
 }
 
-// open makes the broker what the roles and the commands see.
-func (b *broker) open() *openBus {
+// Open makes the broker what the roles and the commands see.
+func (b *broker) Open() *openBus {
 	o := &openBus{
 		Bus: app.Bus{
 			Publisher:   b.Publisher(),
@@ -112,17 +113,17 @@ func (b *broker) open() *openBus {
 			},
 			Health: b.Health,
 		},
-		dead:  b.DeadLetters(),
-		close: b.Close,
+		Dead:  b.DeadLetters(),
+		Close: b.Close,
 	}
-	if b.server != nil {
-		o.Repair = b.server.Restart
+	if b.Server != nil {
+		o.Repair = b.Server.Restart
 	}
 	return o
 }
 
-// streamQueues are the route table in JetStream's words.
-func streamQueues() []jetstream.Queue {
+// StreamQueues are the route table in JetStream's words.
+func StreamQueues() []jetstream.Queue {
 	// What a worker publishes for another must not wait at the fsyncs that LiveChat waits for, nor they at its. A queue
 	// that changes streams leaves its backlog behind, so none is ever moved.
 	streams := map[string]string{"dispatch": jetstream.Dispatch}
@@ -172,4 +173,15 @@ func readDoor(file string) (door, error) {
 		return door{}, fmt.Errorf("read %s: %w", file, err)
 	}
 	return d, reachable(u.Host)
+}
+
+// reachable fails when nobody listens there.
+func reachable(addr string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("reach the broker: %w", err)
+	}
+	return conn.Close()
 }

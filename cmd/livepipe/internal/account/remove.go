@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"context"
@@ -6,28 +6,29 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/store"
 )
 
-type accountRemoveCmd struct {
-	tenantFlags
+type removeCmd struct {
+	TenantFlags
 	Credential string `placeholder:"ID" help:"Remove this credential only (livepipe account show lists them)."`
-	processConfig
+	settings.ProcessConfig
 }
 
 // Help teaches.
-func (accountRemoveCmd) Help() string {
+func (removeCmd) Help() string {
 	return `What is removed ends everywhere within 30 seconds. An account's messages stay. Nothing opens by removing the last
 account: LIVEPIPE_ACCESS=auto wants credentials from the first account on, for good.`
 }
 
 // Run removes.
-func (c *accountRemoveCmd) Run(ctx context.Context, std streams) error {
-	tenant, err := c.tenant()
+func (c *removeCmd) Run(ctx context.Context, std settings.Streams) error {
+	tenant, err := c.Tenant()
 	if err != nil {
 		return err
 	}
-	return c.withStore(ctx, func(db openStore) error {
+	return c.WithStore(ctx, func(db settings.OpenStore) error {
 		if c.Credential != "" {
 			return c.removeCredential(ctx, std, db)
 		}
@@ -37,24 +38,24 @@ func (c *accountRemoveCmd) Run(ctx context.Context, std streams) error {
 		case err != nil:
 			return fmt.Errorf("remove account: %w", err)
 		}
-		fmt.Fprintln(std.out, "removed the account and its credentials; its messages stay")
+		fmt.Fprintln(std.Out, "removed the account and its credentials; its messages stay")
 		return nil
 	})
 }
 
-func (c *accountRemoveCmd) removeCredential(ctx context.Context, std streams, db openStore) error {
-	if _, err := c.account(ctx, db); err != nil {
+func (c *removeCmd) removeCredential(ctx context.Context, std settings.Streams, db settings.OpenStore) error {
+	if _, err := c.Account(ctx, db); err != nil {
 		return err
 	}
-	tenant, _ := c.tenant()
+	tenant, _ := c.Tenant()
 	switch err := db.RemoveCredential(ctx, tenant, c.Credential); {
 	case errors.Is(err, store.ErrUnknownCredential):
 		return fmt.Errorf("the account has no credential %q (see livepipe account show)", c.Credential)
 	case err != nil:
 		return fmt.Errorf("remove credential: %w", err)
 	}
-	fmt.Fprintln(std.out, "removed", c.Credential)
-	left, err := c.account(ctx, db)
+	fmt.Fprintln(std.Out, "removed", c.Credential)
+	left, err := c.Account(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -63,6 +64,6 @@ func (c *accountRemoveCmd) removeCredential(ctx context.Context, std streams, db
 			return nil
 		}
 	}
-	fmt.Fprintln(std.err, "The account has no credential that counts now: nobody can call for it.")
+	fmt.Fprintln(std.Err, "The account has no credential that counts now: nobody can call for it.")
 	return nil
 }

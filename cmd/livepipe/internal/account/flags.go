@@ -1,4 +1,4 @@
-package main
+package account
 
 import (
 	"errors"
@@ -52,10 +52,10 @@ func (f proofFlags) obtain(kind store.CredentialKind, name string) (p proof, onc
 	case kind == store.LiveChatKey && !webhookIDForm.MatchString(f.WebhookID):
 		return p, "", fmt.Errorf("--webhook-id %w", errWebhookID)
 	case kind == store.LiveChatKey:
-		p.text, err = readSecret(flag, f.SecretFile)
+		p.text, err = ReadSecret(flag, f.SecretFile)
 	case f.SigningFile != "":
 		flag = "--signing-file"
-		p.text, err = readSecret(flag, f.SigningFile)
+		p.text, err = ReadSecret(flag, f.SigningFile)
 	default:
 		once = newSigningSecret()
 		p.text = once

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"context"
@@ -20,8 +20,8 @@ type awsConfig struct {
 	PublishLinger time.Duration `env:"LIVEPIPE_PUBLISH_LINGER" default:"0s" help:"With LIVEPIPE_BUS=aws: how long a batch of events that is not full waits for more. Batches form without it while others are under way."`
 }
 
-// amazonConfig turns the settings into what the transport is made of.
-func (s busSettings) amazonConfig(ctx context.Context, log *slog.Logger) (amazon.Config, error) {
+// AmazonConfig turns the settings into what the transport is made of.
+func (s BusSettings) AmazonConfig(ctx context.Context, log *slog.Logger) (amazon.Config, error) {
 	if s.PollWait < time.Second || s.PollWait > 20*time.Second {
 		return amazon.Config{}, fmt.Errorf("LIVEPIPE_POLL_WAIT is %s, SQS takes 1s to 20s", s.PollWait)
 	}
@@ -30,7 +30,7 @@ func (s busSettings) amazonConfig(ctx context.Context, log *slog.Logger) (amazon
 		return amazon.Config{}, err
 	}
 	return amazon.Config{
-		AWS: settings, Prefix: s.Prefix, FIFO: s.FIFO, Queues: topicQueues(), Claims: s.claims,
+		AWS: settings, Prefix: s.Prefix, FIFO: s.FIFO, Queues: topicQueues(), Claims: s.Claims,
 		PollWait: s.PollWait, PublishLinger: s.PublishLinger, Logger: log,
 	}, nil
 }
@@ -63,13 +63,13 @@ func topicQueues() []amazon.Queue {
 }
 
 // openAmazon finds the topics and queues, and makes them first when LIVEPIPE_PROVISION says so.
-func openAmazon(ctx context.Context, s busSettings, log *slog.Logger) (*openBus, error) {
-	config, err := s.amazonConfig(ctx, log)
+func openAmazon(ctx context.Context, s BusSettings, log *slog.Logger) (*openBus, error) {
+	config, err := s.AmazonConfig(ctx, log)
 	if err != nil {
 		return nil, err
 	}
 	if s.Provision {
-		bucket, err := s.bucket()
+		bucket, err := s.Bucket()
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func openAmazon(ctx context.Context, s busSettings, log *slog.Logger) (*openBus,
 			},
 			Health: b.Health,
 		},
-		dead:  b.DeadLetters(),
-		close: b.Close,
+		Dead:  b.DeadLetters(),
+		Close: b.Close,
 	}, nil
 }
