@@ -9,9 +9,10 @@ GOLANGCI := bin/golangci-lint-v2.15.0
 SCHEMATHESIS := bin/schemathesis-4.32.5/bin/schemathesis
 # A count, not a time: at the end of a time, Go 1.26 may report its own deadline as a failure (golang/go#75804).
 FUZZTIME ?= 20000x
+CORPUS := test/testdata/fuzz.tar.gz
 AWS_TESTS := TestEndToEnd/SNS|TestLambda|TestQueue|TestAccountsOutliveTheStore
 
-.PHONY: help run build test test-aws test-contract check fmt lint vet race fuzz deploy-lint bench bench-aws kill-test compose-test clean
+.PHONY: help run build test test-aws test-contract check fmt lint vet race fuzz fuzz-keep deploy-lint bench bench-aws kill-test compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,14 +48,18 @@ vet: ## go vet
 race: ## the same tests with the race detector (needs gcc)
 	CGO_ENABLED=1 go test -race -timeout 30m ./...
 
-fuzz: ## every fuzz target for FUZZTIME (default 20000x: inputs; 10m is a campaign)
-	@go list -f '{{.ImportPath}} {{join .TestGoFiles " "}} {{join .XTestGoFiles " "}} {{.Dir}}' ./... | while read -r pkg rest; do \
-		dir=$${rest##* }; \
+fuzz: ## every fuzz target for FUZZTIME (default 20000x: inputs; 10m is a campaign), from the corpus of earlier runs
+	@mkdir -p "$$(go env GOCACHE)/fuzz" && tar -xzf $(CORPUS) -C "$$(go env GOCACHE)/fuzz"
+	@packages=$$(go list -f '{{.ImportPath}} {{.Dir}}' ./...) || exit 1; \
+	echo "$$packages" | while read -r pkg dir; do \
 		for target in $$(cat $$dir/*_test.go 2>/dev/null | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do \
 			echo "fuzz $$pkg $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x $$pkg || exit 1; \
 		done; \
 	done
+
+fuzz-keep: ## keep what the fuzz runs on this machine have found new
+	tar -c --sort=name --owner=0 --group=0 --mtime=@0 -C "$$(go env GOCACHE)/fuzz" github.com/livepipe/livepipe | gzip -9n > $(CORPUS)
 
 kill-test: ## the long kill test: KILLS=200 by default
 	KILLS=$${KILLS:-200} CGO_ENABLED=0 go test -count=1 -timeout 120m -run Kill -v ./test/
