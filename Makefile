@@ -78,7 +78,7 @@ bench-aws: ## ours against stock watermill-aws, in the same run; AWS_ENDPOINT_UR
 compose-test: ## docker compose up on this tree, the contract's examples, a scaled worker, down and up again (needs Docker)
 	test/compose.sh
 
-deploy-lint: ## shell scripts, compose file and CloudFormation template (needs shellcheck and cfn-lint)
+deploy-lint: ## shell scripts and CloudFormation template (needs shellcheck and cfn-lint); make test reads the compose file
 	shellcheck test/*.sh localstack/*.sh localstack/ready.d/*.sh .ci/run
 	cfn-lint deploy/cloudformation/*.yaml
 
