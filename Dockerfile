@@ -19,16 +19,14 @@ RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/livepipe ./cmd/livepipe \
- && install -d -m 700 /out/data && install -d -m 1777 /out/tmp
+ && install -d -m 700 /out/own/tmp /out/own/var/lib/livepipe /out/own/var/lib/livepipe-key
 
 # No base image that could change under its tag: the binary is static.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/tmp /tmp
 COPY --from=build /out/livepipe /livepipe
-# A new volume takes owner and mode from here.
-COPY --from=build --chown=65532:65532 /out/data /var/lib/livepipe
-COPY --from=build --chown=65532:65532 /out/data /var/lib/livepipe-key
+# A new volume takes owner and mode from here. Only what lies inside of a copied directory keeps its mode.
+COPY --from=build --chown=65532:65532 /out/own /
 ENV LIVEPIPE_DATA=/var/lib/livepipe \
     LIVEPIPE_ADDR=0.0.0.0:8080 \
     LIVEPIPE_ADMIN_ADDR=127.0.0.1:8081
