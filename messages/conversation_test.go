@@ -25,9 +25,9 @@ func conversationGoldens() map[string]messages.Event {
 			}},
 			Author: messages.Author{ID: "visitor_xyz", Type: messages.AuthorVisitor}, AuthorGuessed: true,
 			CreatedAt: "2024-01-15T10:30:00.123000Z",
-		}},
+		}, Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa.18947940"},
 		"message-updated": messages.MessageUpdated{
-			Origin: origin(), Message: edited, EditedAt: "2024-01-15T10:31:00.000000Z", Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+			Origin: origin(), Message: edited, EditedAt: "2024-01-15T10:31:00.000000Z", Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa.18947940",
 		},
 		"message-deleted": messages.MessageDeleted{
 			Origin: origin(), MessageID: "msg_001", DeletedAt: "2024-01-15T10:32:00.000000Z",
@@ -45,15 +45,15 @@ func conversationGoldens() map[string]messages.Event {
 			Origin: origin(), Change: messages.ChatTransferred, At: "2024-01-15T10:29:00.000000Z", ThreadID: "thread_1",
 			MessageID: "msg_001", Removed: "old@example.com", By: "agent@example.com", Reason: "manual",
 			GroupIDs: []int64{19}, AgentIDs: []string{"other@example.com"}, Tag: "orders",
-			Details: jsontext.Value(`{"position":42}`), Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+			Details: jsontext.Value(`{"position":42}`), Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa.18947940",
 		},
 		"account-updated": messages.AccountUpdated{
 			Origin: account, Action: "group_created", Subject: "42", By: "owner@example.com",
-			Details: jsontext.Value(`{"id":42,"name":"sales"}`), Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+			Details: jsontext.Value(`{"id":42,"name":"sales"}`), Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa.18947940",
 		},
 		"unknown-received": messages.UnknownReceived{
 			Origin: account, Action: "chat_teleported", Details: jsontext.Value(`{"to":"the moon"}`),
-			Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+			Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa.18947940",
 		},
 	}
 }

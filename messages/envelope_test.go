@@ -76,7 +76,7 @@ func goldens(t *testing.T) map[string]messages.Event {
 			UploadedAt: "2024-01-15T10:34:00.000Z",
 		},
 		"dispatch-requested": messages.DispatchRequested{
-			Origin: origin(), Destination: "crm", Rule: "orders", Event: inner,
+			Origin: origin(), Destination: "crm", Rule: "orders", Event: inner, Former: "evt_" + strings.Repeat("a", 32),
 		},
 	}
 	maps.Copy(all, conversationGoldens())

@@ -6,9 +6,6 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"strings"
-	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Tenant is one LiveChat integration of one organisation. Every key and every query carries both parts.
@@ -39,20 +36,6 @@ var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 // of 10^-24.
 func EventID(o Origin, t Type, provider ...string) string {
 	return "evt_" + digest(160, append([]string{o.Channel, o.Org, o.LiveChat, string(t)}, provider...)...)
-}
-
-// revisionWindow is how long equal content counts as the same change: LiveChat sends a webhook again for about a minute.
-const revisionWindow = 10 * time.Minute
-
-// Revision names one change of something that has no id for each change, by what was sent and the ten minutes in which
-// it came: a retry is the same change, and A to B to A again, later, is not. Payload is the JSON text without anything
-// that differs from one registration of a webhook to the next; the order of its members and its spaces do not count.
-func Revision(payload []byte, at time.Time) string {
-	canonical := jsontext.Value(payload).Clone()
-	if canonical.Canonicalize() != nil { // such as numbers beyond float64: the text as it is, then
-		canonical = payload
-	}
-	return digest(130, string(canonical), at.UTC().Truncate(revisionWindow).Format(time.RFC3339))
 }
 
 // Digest names parts by a hash of 130 bits, for ids that derive from other ids.

@@ -38,8 +38,9 @@ type Event interface {
 // MessageReceived says that somebody wrote in a conversation.
 type MessageReceived struct {
 	Origin
-	Message Message  `json:"message"`
-	Visitor *Visitor `json:"visitor,omitzero"`
+	Message  Message  `json:"message"`
+	Visitor  *Visitor `json:"visitor,omitzero"`
+	Revision string   `json:"revision,omitzero"` // of Revision, for a PostbackID; empty where the provider names the message
 }
 
 // DeliveryUpdated says how far a message of ours has got. At holds the times of the states, RFC 3339 as sent, keyed by
@@ -73,6 +74,16 @@ type DispatchRequested struct {
 	Destination string   `json:"destination"`
 	Rule        string   `json:"rule,omitzero"`
 	Event       Envelope `json:"event"`
+	Former      string   `json:"former,omitzero"` // FormerID of the event
+}
+
+// FormerID is the id of the same request for the former event; empty where there is none.
+func (e DispatchRequested) FormerID() string {
+	if e.Former == "" {
+		return ""
+	}
+	e.Event.ID = e.Former
+	return idOf(e)
 }
 
 // Type implements Event.

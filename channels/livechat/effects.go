@@ -52,14 +52,15 @@ func (r *reading) postbackPressed() []messages.Event {
 	}
 	p := r.pressed(&r.Postback, r.EventID)
 	p.ThreadID = r.ThreadID
+	revision := r.revision()
 	m := messages.Message{
-		ID:        "postback_" + messages.Digest(r.EventID, r.UserID, r.revision()),
+		ID:        messages.PostbackID(r.EventID, r.UserID, revision),
 		Type:      messages.MessagePostback,
 		Content:   &messages.Content{Postback: p},
 		CreatedAt: r.now(),
 	}
 	m.Author, m.AuthorGuessed = author(r.UserID, nil)
-	return []messages.Event{messages.MessageReceived{Origin: origin(r.identity, r.ChatID), Message: m}}
+	return []messages.Event{messages.MessageReceived{Origin: origin(r.identity, r.ChatID), Message: m, Revision: revision}}
 }
 
 // seen wants a moment: without one there is no telling what was seen.

@@ -219,13 +219,17 @@ func decodeMessages(t *testing.T, body string) []messages.Message {
 }
 
 // TestOneEventHoweverItComes holds F4's half of this package: other registrations, retries and the chat itself give an
-// event the same id; what happens again later gets another.
+// event the same id, or the next one after it; what happens again later gets another. Noon is where a window of revisions
+// begins.
 func TestOneEventHoweverItComes(t *testing.T) {
 	const event = `{"id":"e","type":"message","text":"x","author_id":"a@b","created_at":"2026-03-20T09:00:00Z"}`
 	const edited = `{"chat_id":"c","thread_id":"t","event":` + event + `}`
 	incoming := hook("incoming_event", edited)
 	chat := hook("incoming_chat", `{"chat":{"id":"c","users":[{"id":"a@b","type":"agent"}],"thread":{"id":"t","events":[`+event+`]}}}`)
 	press := hook("incoming_rich_message_postback", `{"user_id":"u","chat_id":"c","event_id":"e","postback":{"id":"yes","toggled":true}}`)
+	const threadless = `{"chat":{"id":"c"}}`
+	status := hook("routing_status_set", `{"agent_id":"a@b","status":"accepting_chats"}`)
+	tagged := hook("thread_tagged", `{"chat_id":"c","thread_id":"t","tag":"x"}`)
 	tests := map[string]struct {
 		a, b  string
 		later time.Duration
@@ -237,9 +241,19 @@ func TestOneEventHoweverItComes(t *testing.T) {
 		"edit, other registration":        {hook("event_updated", edited), strings.Replace(hook("event_updated", edited), "w1", "w2", 1), 0, true},
 		"edit, members in another order":  {hook("event_updated", edited), hook("event_updated", `{"thread_id":"t","event":`+event+`,"chat_id":"c"}`), 0, true},
 		"edit, another text":              {hook("event_updated", edited), strings.Replace(hook("event_updated", edited), `"x"`, `"y"`, 1), 0, false},
-		"edit, back to the text later":    {hook("event_updated", edited), hook("event_updated", edited), time.Hour, false},
+		"edit, retry in the next window":  {hook("event_updated", edited), hook("event_updated", edited), 90 * time.Second, true},
+		"edit, back to the text later":    {hook("event_updated", edited), hook("event_updated", edited), 3 * time.Minute, false},
+		"status, retry":                   {status, status, 90 * time.Second, true},
+		"status, set again later":         {status, status, 3 * time.Minute, false},
+		"tag, retry":                      {tagged, tagged, 90 * time.Second, true},
+		"tag, given again later":          {tagged, tagged, 3 * time.Minute, false},
+		"chat without thread, retry":      {hook("incoming_chat", threadless), hook("incoming_chat", threadless), 90 * time.Second, true},
+		"unknown, retry":                  {hook("beamed", `{}`), hook("beamed", `{}`), 90 * time.Second, true},
+		"unknown, again later":            {hook("beamed", `{}`), hook("beamed", `{}`), 3 * time.Minute, false},
 		"removal, however told":           {hook("event_deleted", `{"chat_id":"c","event_id":"e"}`), hook("event_updated", `{"chat_id":"c","event":{"id":"e","type":"message","deleted":true}}`), time.Hour, true},
 		"postback, retry":                 {press, press, time.Minute, true},
+		"postback, retry in next window":  {press, press, 90 * time.Second, true},
+		"postback, pressed again later":   {press, press, 3 * time.Minute, false},
 		"postback, toggled back":          {press, strings.Replace(press, "true", "false", 1), time.Minute, false},
 		"watermark, retry":                {hook("events_marked_as_seen", `{"chat_id":"c","user_id":"u","seen_up_to":"2026-03-20T09:00:00Z"}`), hook("events_marked_as_seen", `{"chat_id":"c","user_id":"u","seen_up_to":"2026-03-20T09:00:00Z"}`), time.Hour, true},
 		"closed twice":                    {hook("chat_deactivated", `{"chat_id":"c","thread_id":"t"}`), hook("chat_deactivated", `{"chat_id":"c","thread_id":"t","user_id":"u"}`), time.Hour, true},
@@ -256,7 +270,8 @@ func TestOneEventHoweverItComes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := eventID(a.Events[0]) == eventID(b.Events[0]); got != test.same {
+			first, second := withUnknown(a)[0], withUnknown(b)[0]
+			if got := eventID(first) == eventID(second) || eventID(first) == messages.FormerID(second); got != test.same {
 				t.Errorf("one event: %v", got)
 			}
 		})
