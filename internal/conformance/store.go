@@ -94,6 +94,8 @@ func run(t *testing.T, open func(t *testing.T) S, statusStride, changeStride int
 		{"changes of a conversation come back in order and once", changesComeBack},
 		{"changes never cross tenants", changesApart},
 		{"a change at a time that is none is permanent", changesWithoutTime},
+		{"a change that is sent again over the edge of a window is one change, made again later it is another", retryOverEdge},
+		{"a former event of another chat is none", formerApart},
 
 		{"retention deletes exactly what is older", retentionExact},
 		{"retention leaves nothing of a message and forgets empty chats", retentionForgets},

@@ -7,8 +7,8 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// SaveConversation keeps a change of a conversation, once for each event, and the people that it tells about: who is told
-// last counts, whatever the order. A chat that was opened is known from then on. Names and e-mails of visitors are told as
+// SaveConversation keeps a change of a conversation, once for each event and its former one, and the people that it tells
+// about: who is told last counts, whatever the order. A chat that was opened is known from then on. Names and e-mails of visitors are told as
 // by messages. A time that is not RFC 3339 is Permanent("undecodable").
 func (s *Store) SaveConversation(ctx context.Context, eventID string, e messages.ConversationUpdated) (saved bool, err error) {
 	row, err := store.NewChangeRow(eventID, e)
@@ -23,6 +23,7 @@ func (s *Store) SaveConversation(ctx context.Context, eventID string, e messages
 	args := []any{
 		chat.Org, chat.LiveChat, chat.ChatID, row.EventID, row.Body, row.AtUS, row.Opened,
 		ids, types, names, emails, messages.AuthorVisitor,
+		row.FormerID,
 	}
 	var noted int64
 	err = s.write(ctx, "save conversation", func(c *call) {
@@ -70,6 +71,7 @@ const (
 		WITH fresh AS (
 			INSERT INTO conversation_changes (chat, event_id, body)
 			SELECT id, $4::text, $5::text FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3
+				AND NOT EXISTS (SELECT FROM conversation_changes WHERE event_id = $13 OFFSET 0)
 			ON CONFLICT DO NOTHING
 			RETURNING chat
 		), people AS (

@@ -7,7 +7,7 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// SaveEdit gives a message its new content, once for each event: the newest EditedAt stays, whatever the order. An edit
+// SaveEdit gives a message its new content, once for each event and its former one: the newest EditedAt stays, whatever the order. An edit
 // that comes before its message is the message, counted once. created_at, place and counters stay, and so does an upload
 // of ours. It reports whether it changed the message. A time that is not RFC 3339 is Permanent("undecodable").
 func (s *Store) SaveEdit(ctx context.Context, eventID string, e messages.MessageUpdated) (changed bool, err error) {
@@ -17,6 +17,7 @@ func (s *Store) SaveEdit(ctx context.Context, eventID string, e messages.Message
 	}
 	chat, row := edit.Row.Chat, edit.Row
 	args := append([]any{chat.Org, chat.LiveChat, chat.ChatID, store.DayOf(row.CreatedUS), edit.EditedUS}, row.Values...)
+	args = append(args, edit.FormerID)
 	err = s.write(ctx, "save edit", func(c *call) {
 		changed = false
 		c.lockChat(chat)
@@ -68,6 +69,7 @@ const (
 		WITH fresh AS (
 			INSERT INTO message_edits (chat, message_id, event_id, edited_us)
 			SELECT id, $6::text, $7::text, $5::bigint FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3
+				AND NOT EXISTS (SELECT FROM message_edits e WHERE e.chat = id AND e.message_id = $6 AND e.event_id = $26 OFFSET 0)
 			ON CONFLICT DO NOTHING
 			RETURNING chat
 		), added AS (

@@ -9,7 +9,7 @@ import (
 )
 
 // SaveMessage writes a message, its chat, its visitor and the counters of its chat and day in one transaction. A message
-// whose event or whose (org, livechat, chat_id, message_id) is stored already changes nothing and returns false; so does
+// whose event, former event or (org, livechat, chat_id, message_id) is stored already changes nothing and returns false; so does
 // one whose edit came before it, except that its visitor and its upload are noted. A created_at that is no RFC 3339 time,
 // and an id too long for an index (2,704 bytes for a key), are Permanent("undecodable").
 func (s *Store) SaveMessage(ctx context.Context, eventID string, e messages.MessageReceived) (saved bool, err error) {
@@ -24,6 +24,7 @@ func (s *Store) SaveMessage(ctx context.Context, eventID string, e messages.Mess
 	}
 	who = who[:6:6]
 	adds := append(append(who, store.DayOf(row.CreatedUS)), row.Values...)
+	adds = append(adds, row.FormerID)
 	adopts := append(who, row.Original()...)
 	var added int64
 	err = s.write(ctx, "save message", func(c *call) {
@@ -50,6 +51,7 @@ const (
 				$19::text, $20::text, $21::text, $22::bigint, $23::text,
 				$24::text, $25::boolean, $26::boolean, $27::text
 			FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3
+				AND NOT EXISTS (SELECT FROM messages WHERE event_id = $28 OFFSET 0)
 			ON CONFLICT DO NOTHING
 			RETURNING chat, created_us
 		), counted AS (

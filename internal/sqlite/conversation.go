@@ -11,7 +11,10 @@ import (
 )
 
 const (
-	addChange = `INSERT INTO conversation_changes (chat, event_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
+	addChange = `
+		INSERT INTO conversation_changes (chat, event_id, body) SELECT ?1, ?2, ?3
+		WHERE NOT EXISTS (SELECT 1 FROM conversation_changes WHERE event_id = ?4)
+		ON CONFLICT DO NOTHING`
 
 	// What is told last stays, and of what is told at one moment the event with the greater id.
 	tellPerson = `
@@ -35,8 +38,8 @@ const (
 	readChanges = `SELECT body FROM conversation_changes WHERE chat = ? ORDER BY arrival`
 )
 
-// SaveConversation keeps a change of a conversation, once for each event, and the people that it tells about: who is told
-// last counts, whatever the order. A chat that was opened is known from then on. Names and e-mails of visitors are told as
+// SaveConversation keeps a change of a conversation, once for each event and its former one, and the people that it tells
+// about: who is told last counts, whatever the order. A chat that was opened is known from then on. Names and e-mails of visitors are told as
 // by messages. A time that is not RFC 3339 is Permanent("undecodable").
 func (s *Store) SaveConversation(ctx context.Context, eventID string, e messages.ConversationUpdated) (saved bool, err error) {
 	row, err := store.NewChangeRow(eventID, e)
@@ -52,7 +55,7 @@ func (t *tx) saveChange(row store.ChangeRow) (saved bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("find chat: %w", err)
 	}
-	fresh, err := t.exec(addChange, chat, row.EventID, row.Body)
+	fresh, err := t.exec(addChange, chat, row.EventID, row.Body, row.FormerID)
 	if err != nil || fresh == 0 {
 		return false, err
 	}

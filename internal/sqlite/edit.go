@@ -11,7 +11,10 @@ import (
 )
 
 const (
-	addEdit = `INSERT INTO message_edits (chat, message_id, event_id, edited_us) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	addEdit = `
+		INSERT INTO message_edits (chat, message_id, event_id, edited_us) SELECT ?1, ?2, ?3, ?4
+		WHERE NOT EXISTS (SELECT 1 FROM message_edits WHERE chat = ?1 AND message_id = ?2 AND event_id = ?5)
+		ON CONFLICT DO NOTHING`
 
 	// Of equally new edits the one with the greater event id wins: edits in any order end in the same row.
 	setEdit = `
@@ -33,7 +36,7 @@ const (
 			AND edited_at IS NULL AND deleted_at IS NULL`
 )
 
-// SaveEdit gives a message its new content, once for each event: the newest EditedAt stays, whatever the order. An edit
+// SaveEdit gives a message its new content, once for each event and its former one: the newest EditedAt stays, whatever the order. An edit
 // that comes before its message is the message, counted once. created_at, place and counters stay, and so does an upload
 // of ours. It reports whether it changed the message. A time that is not RFC 3339 is Permanent("undecodable").
 func (s *Store) SaveEdit(ctx context.Context, eventID string, e messages.MessageUpdated) (changed bool, err error) {
@@ -50,7 +53,7 @@ func (t *tx) saveEdit(e store.Edit) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("find chat: %w", err)
 	}
-	fresh, err := t.exec(addEdit, chat, e.MessageID(), e.EventID, e.EditedUS)
+	fresh, err := t.exec(addEdit, chat, e.MessageID(), e.EventID, e.EditedUS, e.FormerID)
 	if err != nil || fresh == 0 {
 		return false, err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // SaveMessage writes a message, its chat, its visitor and the counters of its chat and day in one transaction. A message
-// whose event or whose (org, livechat, chat_id, message_id) is stored already changes nothing and returns false; so does
+// whose event, former event or (org, livechat, chat_id, message_id) is stored already changes nothing and returns false; so does
 // one whose edit came before it, except that its visitor and its upload are noted. A created_at that is no RFC 3339 time
 // is Permanent("undecodable").
 func (s *Store) SaveMessage(ctx context.Context, eventID string, e messages.MessageReceived) (saved bool, err error) {
@@ -29,6 +29,8 @@ func undecodable(doing string, err error) error {
 type messageRow store.MessageRow
 
 const (
+	findEvent = `SELECT 1 FROM messages WHERE event_id = ?`
+
 	addMessage = `
 		INSERT INTO messages (chat, ` + store.MessageColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -64,6 +66,12 @@ func (row messageRow) save(tx *tx) (saved bool, err error) {
 	chat, err := tx.chatNumber(row.Chat, time.Now())
 	if err != nil {
 		return false, fmt.Errorf("find chat: %w", err)
+	}
+	if row.FormerID != "" {
+		var one int
+		if retry, err := tx.scan(findEvent, []any{row.FormerID}, &one); retry || err != nil {
+			return false, err
+		}
 	}
 	saved, err = tx.addMessage(chat, store.MessageRow(row))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 type Edit struct {
 	Row      MessageRow // the whole message, for when it is not stored yet
 	EventID  string
+	FormerID string // messages.FormerID of the edit
 	EditedAt string // RFC 3339
 	EditedUS int64  // the same in Unix microseconds
 }
@@ -29,7 +30,7 @@ func NewEdit(eventID string, e messages.MessageUpdated) (Edit, error) {
 		return Edit{}, err
 	}
 	row.Values[len(row.Values)-1] = e.EditedAt
-	return Edit{Row: row, EventID: eventID, EditedAt: e.EditedAt, EditedUS: at.UnixMicro()}, nil
+	return Edit{Row: row, EventID: eventID, FormerID: messages.FormerID(e), EditedAt: e.EditedAt, EditedUS: at.UnixMicro()}, nil
 }
 
 // MessageID is the id of the message.

@@ -14,12 +14,13 @@ import (
 
 // ChangeRow is a change of a conversation as it is stored. It shares nothing with the event.
 type ChangeRow struct {
-	Chat    messages.Chat
-	EventID string
-	AtUS    int64 // when it happened, in Unix microseconds
-	Opened  bool
-	People  []messages.Person // by id, each once and none without an id
-	Body    string            // JSON of the event without its origin and its people
+	Chat     messages.Chat
+	EventID  string
+	FormerID string // messages.FormerID of the change
+	AtUS     int64  // when it happened, in Unix microseconds
+	Opened   bool
+	People   []messages.Person // by id, each once and none without an id
+	Body     string            // JSON of the event without its origin and its people
 }
 
 // NewChangeRow takes an event apart. A time that is not RFC 3339, and details that are no JSON, are errors.
@@ -28,7 +29,10 @@ func NewChangeRow(eventID string, e messages.ConversationUpdated) (ChangeRow, er
 	if err != nil {
 		return ChangeRow{}, fmt.Errorf("at: %w", err)
 	}
-	row := ChangeRow{Chat: e.Chat, EventID: eventID, AtUS: at.UnixMicro(), Opened: e.Change == messages.ChatOpened, People: eachOnce(e.People)}
+	row := ChangeRow{
+		Chat: e.Chat, EventID: eventID, FormerID: messages.FormerID(e), AtUS: at.UnixMicro(),
+		Opened: e.Change == messages.ChatOpened, People: eachOnce(e.People),
+	}
 	e.Origin, e.People = messages.Origin{}, nil
 	body, err := json.Marshal(e, json.Deterministic(true))
 	if err != nil {

@@ -20,6 +20,7 @@ const MessageColumns = `message_id, event_id, channel, user_id, visitor_id,
 // MessageRow is a message as it is stored. It shares nothing with the event, because a write may outlive its caller.
 type MessageRow struct {
 	Chat      messages.Chat
+	FormerID  string            // messages.FormerID of the event
 	CreatedUS int64             // created_at in Unix microseconds
 	Visitor   *messages.Visitor // nil when the event names none
 	Values    []any             // nil stands for NULL
@@ -36,7 +37,7 @@ func NewMessageRow(eventID string, e messages.MessageReceived) (MessageRow, erro
 	if err != nil {
 		return MessageRow{}, err
 	}
-	row := MessageRow{Chat: e.Chat, CreatedUS: at.UnixMicro()}
+	row := MessageRow{Chat: e.Chat, FormerID: messages.FormerID(e), CreatedUS: at.UnixMicro()}
 	var visitorID any
 	if e.Visitor != nil && e.Visitor.ID != "" {
 		v := *e.Visitor
