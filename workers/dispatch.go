@@ -80,7 +80,8 @@ func NewDispatch(cfg DispatchConfig) *Dispatch {
 // Close closes the connections that wait to be used again.
 func (d *Dispatch) Close() { d.client.CloseIdleConnections() }
 
-// Handle delivers one event to one destination, once.
+// Handle delivers one event to one destination, once. A retry, whose former event was delivered there, is neither
+// delivered nor noted.
 func (d *Dispatch) Handle(ctx context.Context, env messages.Envelope, e messages.DispatchRequested) error {
 	destination, ok := d.rules.Destination(e.Destination)
 	if !ok {
@@ -90,6 +91,9 @@ func (d *Dispatch) Handle(ctx context.Context, env messages.Envelope, e messages
 		return messages.Permanent(messages.ReasonRefused, errors.New("the destination no longer takes internal notes"))
 	}
 	done, err := d.store.Dispatched(ctx, env.ID)
+	if !done && err == nil {
+		done, err = d.isRetry(ctx, e)
+	}
 	if err != nil {
 		return fmt.Errorf("look up dispatch: %w", err)
 	}
@@ -102,6 +106,15 @@ func (d *Dispatch) Handle(ctx context.Context, env messages.Envelope, e messages
 		}
 	}
 	return d.note(ctx, env.ID, destination.Name)
+}
+
+// isRetry reports whether the former event was delivered to the destination.
+func (d *Dispatch) isRetry(ctx context.Context, e messages.DispatchRequested) (bool, error) {
+	former := e.FormerID()
+	if former == "" || d.unnoted.Contains(former) {
+		return former != "", nil
+	}
+	return d.store.Dispatched(ctx, former)
 }
 
 // deliver hands the event over.

@@ -24,43 +24,43 @@ type Routing struct {
 
 // Handle routes a message.
 func (r *Routing) Handle(ctx context.Context, env messages.Envelope, e messages.MessageReceived) error {
-	return r.route(ctx, env, e.Origin, rules.OfMessage(env.Type, e.Origin, e.Message))
+	return r.route(ctx, env, e, rules.OfMessage(env.Type, e.Origin, e.Message))
 }
 
 // HandleUpload routes an upload, which is a message of type file. What is sent on describes the file as it was received;
 // its bytes stay unreadable until the media worker has released them.
 func (r *Routing) HandleUpload(ctx context.Context, env messages.Envelope, e messages.MediaUploaded) error {
-	return r.route(ctx, env, e.Origin, rules.OfMessage(env.Type, e.Origin, uploadMessage(e)))
+	return r.route(ctx, env, e, rules.OfMessage(env.Type, e.Origin, uploadMessage(e)))
 }
 
 // HandleEdit routes the new content of a message.
 func (r *Routing) HandleEdit(ctx context.Context, env messages.Envelope, e messages.MessageUpdated) error {
-	return r.route(ctx, env, e.Origin, rules.OfEdit(e))
+	return r.route(ctx, env, e, rules.OfEdit(e))
 }
 
 // HandleDeletion routes the removal of a message.
 func (r *Routing) HandleDeletion(ctx context.Context, env messages.Envelope, e messages.MessageDeleted) error {
-	return r.route(ctx, env, e.Origin, rules.OfDeletion(e))
+	return r.route(ctx, env, e, rules.OfDeletion(e))
 }
 
 // HandleConversation routes what happened to a conversation.
 func (r *Routing) HandleConversation(ctx context.Context, env messages.Envelope, e messages.ConversationUpdated) error {
-	return r.route(ctx, env, e.Origin, rules.OfConversation(e))
+	return r.route(ctx, env, e, rules.OfConversation(e))
 }
 
 // HandleAccount routes what happened to the provider's account.
 func (r *Routing) HandleAccount(ctx context.Context, env messages.Envelope, e messages.AccountUpdated) error {
-	return r.route(ctx, env, e.Origin, rules.OfAccount(e))
+	return r.route(ctx, env, e, rules.OfAccount(e))
 }
 
 // HandleUnknown routes what livepipe has no word for.
 func (r *Routing) HandleUnknown(ctx context.Context, env messages.Envelope, e messages.UnknownReceived) error {
-	return r.route(ctx, env, e.Origin, rules.OfUnknown(e))
+	return r.route(ctx, env, e, rules.OfUnknown(e))
 }
 
 // route needs no store: the ids of what it publishes derive from the event and the destination, so that an event that
 // comes again asks for the same dispatches, and dispatch does each once. What is sent on is the event as it came.
-func (r *Routing) route(ctx context.Context, env messages.Envelope, from messages.Origin, facts rules.Facts) error {
+func (r *Routing) route(ctx context.Context, env messages.Envelope, e messages.Event, facts rules.Facts) error {
 	targets, err := r.Rules.Route(facts)
 	if err != nil {
 		return fmt.Errorf("route event: %w", err)
@@ -68,7 +68,7 @@ func (r *Routing) route(ctx context.Context, env messages.Envelope, from message
 	var requests []*message.Message
 	for _, target := range targets {
 		request, err := messages.Seal(messages.DispatchRequested{
-			Origin: from, Destination: target.Destination, Rule: target.Rule, Event: env,
+			Origin: e.From(), Destination: target.Destination, Rule: target.Rule, Event: env, Former: messages.FormerID(e),
 		}, r.Now(), traceParent(ctx))
 		if err != nil {
 			return fmt.Errorf("route event: %w", err)
