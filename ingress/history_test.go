@@ -210,6 +210,23 @@ func TestFetchTellsWhatATypeNeeds(t *testing.T) {
 	}
 }
 
+// TestNobodyWaitsForAPressedButton holds that a reader does not wait for a press that may be the retry of a stored one.
+func TestNobodyWaitsForAPressedButton(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		wants(t, "m1", w.post(livechatPath, messageBody("m1")), "200")
+		wants(t, "fetch", w.post(fetchPath, ""), "200")
+		w.bus.publish = func(string, []*message.Message) error { return nil } // nothing of it is ever stored
+		wants(t, "press", w.post(livechatPath, `{"webhook_id":"w","secret_key":"s","action":"incoming_rich_message_postback",
+			"organization_id":"o","payload":{"user_id":"u","chat_id":"chat_abc123","event_id":"m1","postback":{"id":"yes"}}}`), "200")
+		start := time.Now()
+		wants(t, "fetch", w.post(fetchPath, ""), "200")
+		if took := time.Since(start); took != 0 {
+			t.Errorf("the reader waited %s", took)
+		}
+	})
+}
+
 // TestReadYourWrites runs in virtual time: who has got a 200 reads the message, or is told to come back.
 func TestReadYourWrites(t *testing.T) {
 	// later makes the worker store what was published after a delay; a negative one means never.

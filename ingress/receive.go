@@ -130,6 +130,10 @@ func (e *endpoint) receive(q *request, decode func(channels.Request) (channels.R
 	for _, event := range got.Events {
 		switch told := event.(type) {
 		case messages.MessageReceived:
+			if told.Revision != "" { // it may be the retry of one that is stored under another id
+				e.accepted.addChat(told.Chat, confirmed)
+				break
+			}
 			e.accepted.add(told.Chat, told.Message.ID, confirmed)
 		case messages.ConversationUpdated:
 			e.accepted.addChat(told.Chat, confirmed)
