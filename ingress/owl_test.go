@@ -24,7 +24,7 @@ type owlBody struct {
 	Tower  string `json:"tower,omitzero"`
 	Hook   string `json:"hook,omitzero"`
 	Note   string `json:"note"`
-	Does   string `json:"does,omitzero"` // "": it brings a note
+	Does   string `json:"does,omitzero"` // "": it brings a note; "hoot"; or a messages.Change
 	Former bool   `json:"former,omitzero"`
 	Mute   bool   `json:"mute,omitzero"` // never has a secret
 }
@@ -61,11 +61,11 @@ func perch(r channels.Request) (channels.Received, error) {
 			ID: body.Note, Type: messages.MessageText, Text: &body.Note, CreatedAt: "2024-01-15T10:30:00Z",
 			Author: messages.Author{ID: "o", Type: "owl"},
 		}}}
-	case "open":
-		got.Events = []messages.Event{messages.ConversationUpdated{Origin: origin, Change: messages.ChatOpened}}
 	case "hoot":
 		got.Ignored, got.Repaired = "hoot", map[string]int{"feather": 3, "beak": 0}
 		got.Unknown = messages.UnknownReceived{Origin: origin, Action: "hoot", Revision: "r"}
+	default:
+		got.Events = []messages.Event{messages.ConversationUpdated{Origin: origin, Change: messages.Change(body.Does)}}
 	}
 	return got, nil
 }

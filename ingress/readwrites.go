@@ -45,6 +45,25 @@ func newAccepted() (*accepted, error) {
 	return &accepted{chats}, err
 }
 
+// note remembers the events of a request. Only what makes a chat readable counts: to wait for a chat of which no more is
+// known than that it was tagged or closed would be to wait for what never comes.
+func (a *accepted) note(events []messages.Event, at time.Time) {
+	for _, event := range events {
+		switch told := event.(type) {
+		case messages.MessageReceived:
+			if told.Revision != "" { // it may be the retry of one that is stored under another id
+				a.addChat(told.Chat, at)
+				break
+			}
+			a.add(told.Chat, told.Message.ID, at)
+		case messages.ConversationUpdated:
+			if told.Change == messages.ChatOpened {
+				a.addChat(told.Chat, at)
+			}
+		}
+	}
+}
+
 func (a *accepted) add(chat messages.Chat, messageID string, at time.Time) {
 	a.chats.Add(chat, receipt{messageID, at})
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/livepipe/livepipe/channels"
-	"github.com/livepipe/livepipe/messages"
 )
 
 // endpoint is one path of a channel.
@@ -127,18 +126,7 @@ func (e *endpoint) receive(q *request, decode func(channels.Request) (channels.R
 	if err != nil {
 		return err
 	}
-	for _, event := range got.Events {
-		switch told := event.(type) {
-		case messages.MessageReceived:
-			if told.Revision != "" { // it may be the retry of one that is stored under another id
-				e.accepted.addChat(told.Chat, confirmed)
-				break
-			}
-			e.accepted.add(told.Chat, told.Message.ID, confirmed)
-		case messages.ConversationUpdated:
-			e.accepted.addChat(told.Chat, confirmed)
-		}
-	}
+	e.accepted.note(got.Events, confirmed)
 	writeJSON(q.w, http.StatusOK, jsonType, got.Reply(confirmed))
 	return nil
 }

@@ -72,12 +72,34 @@ func TestAChatWithoutMessagesCanBeRead(t *testing.T) {
 		}
 		const look = owlPath + "?action=look&chat_id=chat_abc123"
 		wants(t, "before", w.post(look, "", withToken("token")...), "404 chat_not_found")
-		wants(t, "open", w.post(owlPath, says(owlBody{Does: "open"}), withToken("token")...), "200")
+		wants(t, "open", w.post(owlPath, says(owlBody{Does: string(messages.ChatOpened)}), withToken("token")...), "200")
 		wants(t, "at once", w.post(look, "", withToken("token")...), "200")
 		start := time.Now()
 		wants(t, "again", w.post(look, "", withToken("token")...), "200")
 		if took := time.Since(start); took > 0 {
 			t.Errorf("waited %s for a chat that is there", took)
+		}
+	})
+}
+
+// TestAChangeAloneMakesNoChatReadable holds that a chat of which only a change is known is not found, like any other that
+// nobody has opened or written in, and that a reader is not told to wait for it.
+func TestAChangeAloneMakesNoChatReadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, change := range []messages.Change{
+			messages.ChatClosed, messages.ChatTransferred, messages.ChatAccessUpdated, messages.PersonAdded, messages.PersonRemoved,
+			messages.ThreadTagged, messages.ThreadUntagged, messages.ThreadSummarySet, messages.ChatPropertiesUpdated,
+			messages.ChatPropertiesDeleted, messages.ThreadPropertiesUpdated, messages.ThreadPropertiesDeleted,
+			messages.MessagePropertiesUpdated, messages.MessagePropertiesDeleted, messages.SessionFieldsUpdated,
+		} {
+			w := newOwlWorld(t) // its store keeps no changes, as stores keep none that make a chat readable
+			wants(t, string(change), w.post(owlPath, says(owlBody{Does: string(change)}), withToken("token")...), "200")
+			start := time.Now()
+			got := w.post(owlPath+"?action=look&chat_id=chat_abc123", "", withToken("token")...)
+			wants(t, string(change), got, "404 chat_not_found")
+			if took := time.Since(start); took != 250*time.Millisecond {
+				t.Errorf("%s: waited %s", change, took)
+			}
 		}
 	})
 }
