@@ -80,6 +80,9 @@ type Received struct {
 	// Ignored names, with a word of a closed set, what the provider told us that has no effect here: answered, counted,
 	// published nowhere. Empty when nothing was ignored.
 	Ignored string
+	// Action is the provider's own word for what was ignored, where it is one of those that the channel knows: a closed set
+	// too. Empty for every other word.
+	Action string
 	// Unknown is what was ignored, for processes whose routing rules ask for it; nil when there is nothing to tell.
 	Unknown messages.Event
 	// Repaired counts, by a word of a closed set, what a tolerant decoder changed in the body.

@@ -2,7 +2,10 @@ package ingress_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/livepipe/livepipe/internal/store"
 )
@@ -40,5 +43,42 @@ func TestLiveChatsOwnBodies(t *testing.T) {
 		if got := w.landedIn(); len(got) != want || got[0] != "lc-789" {
 			t.Errorf("%s: %d events, want %d: %q", mode, len(got), want, got)
 		}
+	}
+}
+
+// TestIgnoredActionsAreBounded holds S14's labels for what LiveChat tells in vain: its words are counted by name where they
+// are known, and as "other" whatever anybody invents, in every shape that a body may have.
+func TestIgnoredActionsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	const v3, v2, lifecycle, ours = `{"webhook_id":"w","action":%q,"payload":{}}`, `{"event_type":%q,"token":"t","license_id":"1"}`,
+		`{"applicationID":"a","event":%q}`, `{"event_type":%q,"chat_id":"c"}`
+	send := func(shape, word string) {
+		t.Helper()
+		wants(t, shape+" "+word, w.post(webhookPath, fmt.Sprintf(shape, word)), "200")
+	}
+	for i := range 1000 {
+		for _, shape := range []string{v3, v2, lifecycle, ours} {
+			send(shape, fmt.Sprint("invented_", i))
+		}
+	}
+	for _, word := range []string{"incoming_event", "tag_deleted", "chat_started", "application_installed", "other", "v2"} {
+		for _, shape := range []string{v3, v2, lifecycle, ours} {
+			send(shape, word)
+		}
+	}
+	const want = `
+# HELP livepipe_ingress_ignored_events_total Requests that have no effect, by why and by the provider's word where it is a known one: answered and published nowhere.
+# TYPE livepipe_ingress_ignored_events_total counter
+livepipe_ingress_ignored_events_total{action="application_installed",kind="app_lifecycle",route="/webhooks/livechat/:identifier"} 1
+livepipe_ingress_ignored_events_total{action="chat_started",kind="v2",route="/webhooks/livechat/:identifier"} 1
+livepipe_ingress_ignored_events_total{action="incoming_event",kind="malformed",route="/webhooks/livechat/:identifier"} 1
+livepipe_ingress_ignored_events_total{action="other",kind="app_lifecycle",route="/webhooks/livechat/:identifier"} 1005
+livepipe_ingress_ignored_events_total{action="other",kind="unknown_action",route="/webhooks/livechat/:identifier"} 1004
+livepipe_ingress_ignored_events_total{action="other",kind="unknown_event",route="/webhooks/livechat/:identifier"} 1006
+livepipe_ingress_ignored_events_total{action="other",kind="v2",route="/webhooks/livechat/:identifier"} 1005
+livepipe_ingress_ignored_events_total{action="tag_deleted",kind="malformed",route="/webhooks/livechat/:identifier"} 1
+`
+	if err := testutil.GatherAndCompare(w.registry, strings.NewReader(want), "livepipe_ingress_ignored_events_total"); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	actionUnknown   = "unknown"
 	routeUnknown    = "unknown"
 )
+
+// actionOther stands for every word of a provider's that its channel does not know.
+const actionOther = "other"
 
 // metrics are what ingress tells about itself.
 type metrics struct {
@@ -54,8 +58,8 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}),
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "ignored_events_total",
-			Help: "Requests that have no effect, by what they tell: answered and published nowhere.",
-		}, []string{"route", "kind"}),
+			Help: "Requests that have no effect, by why and by the provider's word where it is a known one: answered and published nowhere.",
+		}, []string{"route", "kind", "action"}),
 		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "repaired_bodies_total",
 			Help: "Bodies that were read although something in them is not right, by what that was.",
@@ -85,7 +89,7 @@ func (m *metrics) answered(route, action string, status int, took time.Duration)
 // told counts what a decoder says about a body. Its words are a closed set.
 func (m *metrics) told(route string, got channels.Received) {
 	if got.Ignored != "" {
-		m.ignored.WithLabelValues(route, got.Ignored).Inc()
+		m.ignored.WithLabelValues(route, got.Ignored, cmp.Or(got.Action, actionOther)).Inc()
 	}
 	for what, n := range got.Repaired {
 		if n > 0 {

@@ -100,9 +100,9 @@ func TestMetrics(t *testing.T) {
 	wants(t, "unknown", w.post("/x", ""), "404 not_found")
 	wants(t, "file", w.get("/media/x"), "404 media_not_found")
 	want := `
-# HELP livepipe_ingress_ignored_events_total Requests that have no effect, by what they tell: answered and published nowhere.
+# HELP livepipe_ingress_ignored_events_total Requests that have no effect, by why and by the provider's word where it is a known one: answered and published nowhere.
 # TYPE livepipe_ingress_ignored_events_total counter
-livepipe_ingress_ignored_events_total{kind="unknown_event",route="/webhooks/livechat/:identifier"} 1
+livepipe_ingress_ignored_events_total{action="other",kind="unknown_event",route="/webhooks/livechat/:identifier"} 1
 # HELP livepipe_ingress_requests_total Requests answered, by route, action and status code.
 # TYPE livepipe_ingress_requests_total counter
 livepipe_ingress_requests_total{action="fetch_messages",code="400",route="/livechat/:identifier"} 1

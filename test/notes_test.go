@@ -79,8 +79,11 @@ rules:
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	_, _, metrics := get(t, at.ingress.Admin+"/metrics")
-	for kind, n := range map[string]string{"v2": "1", "app_lifecycle": "1", "unknown_action": "2", "malformed": "1"} {
-		if line := `livepipe_ingress_ignored_events_total{kind="` + kind + `",route="/livechat/:identifier"} ` + n + "\n"; !strings.Contains(metrics, line) {
+	for labels, n := range map[string]string{
+		`action="chat_started",kind="v2"`: "1", `action="application_installed",kind="app_lifecycle"`: "1",
+		`action="other",kind="unknown_action"`: "2", `action="incoming_event",kind="malformed"`: "1",
+	} {
+		if line := `livepipe_ingress_ignored_events_total{` + labels + `,route="/livechat/:identifier"} ` + n + "\n"; !strings.Contains(metrics, line) {
 			t.Errorf("the metrics lack %s", line)
 		}
 	}

@@ -143,9 +143,10 @@ const (
 	ignoredEvent     = "unknown_event"  // a body of our contract with a word that is not in it
 )
 
-func ignored(word string, event messages.Event, repaired map[string]int) channels.Received {
+func ignored(word string, event messages.UnknownReceived, repaired map[string]int) channels.Received {
 	return channels.Received{
-		Ignored: word, Unknown: event, Repaired: repaired, Reply: func(time.Time) any { return &ignoredReply{"ignored"} },
+		Ignored: word, Action: countedAs(word, event.Action), Unknown: event, Repaired: repaired,
+		Reply: func(time.Time) any { return &ignoredReply{"ignored"} },
 	}
 }
 
