@@ -63,29 +63,20 @@ func New(c Config, d Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics of ingress: %w", err)
 	}
-	l, err := newLimits(c)
-	if err != nil {
-		return nil, fmt.Errorf("make limits: %w", err)
-	}
-	rates, err := newAccountRates()
-	if err != nil {
-		return nil, fmt.Errorf("make limits of accounts: %w", err)
-	}
-	g, err := newGuard(d, m)
-	if err != nil {
-		return nil, fmt.Errorf("make guard: %w", err)
-	}
-	a, err := newAccepted()
-	if err != nil {
-		return nil, fmt.Errorf("make memory of accepted chats: %w", err)
+	limits, faultLimits := newLimits(c)
+	rates, faultRates := newAccountRates()
+	guard, faultGuard := newGuard(d, m)
+	accepted, faultAccepted := newAccepted()
+	bus, faultBus := newPublisher(d.Publisher, c.PublishTimeout, m)
+	if err := errors.Join(faultLimits, faultRates, faultGuard, faultAccepted, faultBus); err != nil {
+		return nil, fmt.Errorf("make ingress: %w", err)
 	}
 	c.MediaURL = strings.TrimRight(c.MediaURL, "/")
 	origins := newCORS(c.Origins)
 	s := &Server{
-		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: l, rates: rates, metrics: m, accepted: a, guard: g,
-		history: d.History, uploads: d.Uploads, blobs: d.Blobs,
+		config: c, log: d.Logger, echo: echo.New(), cors: origins, limits: limits, rates: rates, metrics: m,
+		accepted: accepted, guard: guard, history: d.History, uploads: d.Uploads, blobs: d.Blobs, bus: bus,
 		access: newAccess(c, origins, d.Accounts),
-		bus:    &publisher{bus: d.Publisher, timeout: c.PublishTimeout, metrics: m},
 	}
 	return s, s.route(d.Channels)
 }
