@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/livepipe/livepipe/internal/jetstream"
 )
 
@@ -34,6 +36,24 @@ func BenchmarkDurablePublish(b *testing.B) {
 	b.ReportMetric(perSecond, "publishes/s")
 	b.ReportMetric(syncs, "fsyncs/s")
 	b.ReportMetric(perSecond/syncs, "publishes/fsync")
+}
+
+// BenchmarkPublishLongLane publishes so many messages of one lane in one call.
+func BenchmarkPublishLongLane(b *testing.B) {
+	publisher := openBus(b, jetstream.Config{Server: startServer(b, jetstream.ServerConfig{Dir: b.TempDir()})}).Publisher()
+	for _, n := range []int{1, 15, 100, 2500} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				msgs := make([]*message.Message, n)
+				for i := range msgs {
+					msgs[i] = event("lane", i)
+				}
+				if err := publisher.Publish(topic, msgs...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func fsyncsPerSecond(b *testing.B, dir string) float64 {

@@ -59,6 +59,7 @@ type Bus struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	streams map[string]jetstream.Stream // by Events, Dispatch, deadLetters; complete when Open returns
+	batches chan struct{}               // holds a token for each atomic batch under way
 
 	mu     sync.Mutex
 	queues map[string]Queue
@@ -83,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	b := &Bus{
 		names: names(cfg.Prefix), log: cfg.Logger,
 		streams: make(map[string]jetstream.Stream), queues: make(map[string]Queue), topics: make(map[string]string),
-		closed: make(chan struct{}),
+		batches: make(chan struct{}, atomicAtOnce), closed: make(chan struct{}),
 	}
 	b.conn, b.broke = context.WithCancel(context.Background())
 	if err := b.connect(cfg); err != nil {

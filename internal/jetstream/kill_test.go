@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/livepipe/livepipe/internal/jetstream"
 )
 
 // TestKilledBrokerKeepsEveryAcknowledgedEvent kills the broker with SIGKILL again and again while 16 publishers, one
-// lane each, publish number after number, each until it is acknowledged.
+// lane each, publish number after number, each until it is acknowledged; two of them twenty at once.
 func TestKilledBrokerKeepsEveryAcknowledgedEvent(t *testing.T) {
 	const publishers, kills, acksPerKill = 16, 10, 1500
 	broker := startBroker(t)
@@ -22,7 +24,11 @@ func TestKilledBrokerKeepsEveryAcknowledgedEvent(t *testing.T) {
 	counts := make([]int, publishers)
 	var wg sync.WaitGroup
 	for p := range publishers {
-		wg.Go(func() { counts[p] = publishUntil(done, b, fmt.Sprint(p), acked) })
+		size := 1
+		if p%8 == 0 {
+			size = 20
+		}
+		wg.Go(func() { counts[p] = publishUntil(done, b, fmt.Sprint(p), size, acked) })
 	}
 	for range kills {
 		for range rand.IntN(acksPerKill) { // the random moment is one in the broker's progress
@@ -58,7 +64,7 @@ func TestKilledBrokerKeepsEventsWhileItTrims(t *testing.T) {
 	counts := make([]int, publishers)
 	var publishing, consuming sync.WaitGroup
 	for p := range publishers {
-		publishing.Go(func() { counts[p] = publishUntil(done, b, fmt.Sprint(p), acked) })
+		publishing.Go(func() { counts[p] = publishUntil(done, b, fmt.Sprint(p), 1, acked) })
 	}
 	published := make(chan struct{}) // then counts are final
 	logs := make([]arrivals, len(table))
@@ -96,11 +102,15 @@ func TestKilledBrokerKeepsEventsWhileItTrims(t *testing.T) {
 	t.Logf("%d kills, accepted %v", kills, counts)
 }
 
-// publishUntil returns how many events of the lane were acknowledged.
-func publishUntil(done <-chan struct{}, b *jetstream.Bus, lane string, acked chan<- struct{}) int {
+// publishUntil publishes so many events of the lane at once and returns how many were acknowledged.
+func publishUntil(done <-chan struct{}, b *jetstream.Bus, lane string, size int, acked chan<- struct{}) int {
 	for n := 0; ; {
-		if b.Publisher().Publish(topic, event(lane, n)) == nil {
-			n++ // otherwise the same number again, as LiveChat would send it again
+		batch := make([]*message.Message, size)
+		for i := range batch {
+			batch[i] = event(lane, n+i)
+		}
+		if b.Publisher().Publish(topic, batch...) == nil {
+			n += size // otherwise the same numbers again, as LiveChat would send them again
 			select {
 			case acked <- struct{}{}:
 			case <-done:

@@ -61,6 +61,8 @@ func (b *Bus) provision(ctx context.Context, cfg Config) error {
 			Replicas:    cfg.Replicas,
 			AllowRollup: true, // the probe replaces its predecessor
 			AllowDirect: true, // bodies are read again without going through the API queue
+
+			AllowAtomicPublish: true, // long lanes go at once
 		})
 		if err != nil {
 			return err
@@ -98,13 +100,13 @@ func (b *Bus) ensureStream(ctx context.Context, want jetstream.StreamConfig) (je
 		return nil, fmt.Errorf("make stream %s: one with other retention or storage stands there", want.Name)
 	}
 	update := have
-	update.AllowRollup, update.AllowDirect = true, true
+	update.AllowRollup, update.AllowDirect, update.AllowAtomicPublish = true, true, true
 	for _, s := range want.Subjects {
 		if !slices.Contains(update.Subjects, s) {
 			update.Subjects = append(slices.Clone(update.Subjects), s)
 		}
 	}
-	if slices.Equal(update.Subjects, have.Subjects) && have.AllowRollup && have.AllowDirect {
+	if slices.Equal(update.Subjects, have.Subjects) && have.AllowRollup && have.AllowDirect && have.AllowAtomicPublish {
 		return stream, nil
 	}
 	if stream, err = b.js.UpdateStream(ctx, update); err != nil {

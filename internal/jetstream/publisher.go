@@ -55,8 +55,9 @@ func (p *Publisher) Publish(topic string, msgs ...*message.Message) error {
 }
 
 // PublishAll is Publish for several topics at once. A message enters the stream only after its predecessor in the same
-// lane is confirmed, whatever the topics; otherwise a half-failed batch would leave the later one of a lane accepted
-// and the earlier one lost. Messages of different lanes go side by side. After the first error nothing new is sent.
+// lane is confirmed, or together with it, whatever the topics; otherwise a half-failed batch would leave the later one of
+// a lane accepted and the earlier one lost. Messages of different lanes go side by side. After the first error nothing new
+// is sent.
 func (p *Publisher) PublishAll(batch []Outgoing) error {
 	var outgoing []outgoing
 	for _, o := range batch {
@@ -100,7 +101,8 @@ func laneOf(msg *message.Message, subject string) string {
 	return subject
 }
 
-// publish sends wave after wave: the n-th wave has the n-th message of every lane.
+// publish sends wave after wave: the n-th wave has the n-th message of every lane. Where that would be many waves, all goes
+// as atomic batches.
 func (b *Bus) publish(batch []outgoing) error {
 	if len(batch) == 1 { // nearly every webhook
 		return b.publishOne(batch[0])
@@ -114,6 +116,9 @@ func (b *Bus) publish(batch []outgoing) error {
 			waves = append(waves, nil)
 		}
 		waves[n] = append(waves[n], o)
+	}
+	if len(waves) >= longLane {
+		return b.publishAtomic(batch)
 	}
 	for _, wave := range waves {
 		if len(wave) == 1 {
