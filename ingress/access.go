@@ -68,7 +68,7 @@ func (a *access) checkLocal(r *http.Request) error {
 		return refuse(codeForeignHost)
 	}
 	origin := r.Header.Get("Origin")
-	if origin == "" || a.cors.allows(origin) || origin == "http://"+r.Host || origin == "https://"+r.Host {
+	if origin == "" || a.cors.allows(origin) || sameOrigin(origin, r.Host) {
 		return nil
 	}
 	return refuse(codeForeignOrigin)

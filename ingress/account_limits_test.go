@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -85,53 +87,98 @@ func TestAccountSizes(t *testing.T) {
 	}
 }
 
-// TestAccountOrigins holds S12 for accounts: their origins stand in place of the process's, in the preflight and in the
-// answer, and tell nobody without credentials more than that.
+// TestAccountOrigins holds S12 for accounts: their origins stand in place of the process's. A preflight tells of them only
+// to a page that is one of them; another page of the process's is refused once it has shown a credential.
 func TestAccountOrigins(t *testing.T) {
-	const shop, other = "https://shop.example", "https://other.example"
+	const shop, other, same = "https://shop.example", "https://other.example", "http://127.0.0.1:8080"
 	w := newOwlWorld(t)
 	w.limit(store.Limits{Origins: []string{shop}})
 	plain := messages.Tenant{Org: "org123", LiveChat: "lc-790"}
 	w.account(plain, "token")
 	unknown := messages.Tenant{Org: "nobody", LiveChat: "lc"}
 	tests := []struct {
-		of      messages.Tenant
-		origin  string
-		allowed bool
-		post    int
+		of        messages.Tenant
+		origin    string
+		preflight bool
+		post      string
+		reads     bool // the answer to its post
 	}{
-		{tenant, shop, true, 200},
-		{tenant, app, false, 200},
-		{tenant, other, false, 200},
-		{tenant, "null", false, 200},
-		{plain, app, true, 200},
-		{plain, shop, false, 200},
-		{unknown, app, true, 401},
-		{unknown, shop, false, 401},
+		{tenant, shop, true, "200", true},
+		{tenant, app, true, "403 origin_not_allowed", false},
+		{tenant, other, false, "403 origin_not_allowed", false},
+		{tenant, "null", false, "403 origin_not_allowed", false},
+		{tenant, same, false, "200", false},
+		{tenant, "", true, "200", false},
+		{plain, app, true, "200", true},
+		{plain, shop, false, "200", false},
+		{unknown, app, true, "401 unauthorized", true},
+		{unknown, shop, false, "401 unauthorized", false},
 	}
-	allowed := func(h http.Header) string { return h.Get("Access-Control-Allow-Origin") }
+	allowed := func(allows bool, origin string) string {
+		if allows {
+			return origin
+		}
+		return ""
+	}
 	for _, test := range tests {
-		name, want, status := test.of.LiveChat+" "+test.origin, "", 403
-		if test.allowed {
-			want, status = test.origin, 200
+		name, status := test.of.LiveChat+" "+test.origin, "200"
+		if !test.preflight {
+			status = "403 origin_not_allowed"
 		}
 		preflight := w.serve(request("OPTIONS", owlPathOf(test.of), "", "Origin", test.origin))
-		if preflight.status != status || allowed(preflight.header) != want || preflight.header.Get("Vary") != "Origin" {
-			t.Errorf("preflight of %s: %d %v", name, preflight.status, preflight.header)
-		}
+		wants(t, "preflight of "+name, preflight, status)
+		before := len(w.bus.events())
 		got := w.post(owlPathOf(test.of), says(owlBody{}), append(withToken("token"), "Origin", test.origin)...)
-		if got.status != test.post || allowed(got.header) != want || got.header.Get("Vary") != "Origin" {
-			t.Errorf("answer to %s: %d %v", name, got.status, got.header)
+		wants(t, "post of "+name, got, test.post)
+		if published := len(w.bus.events()) > before; published != (got.status == 200) {
+			t.Errorf("post of %s: published %v", name, published)
+		}
+		for h, want := range map[*http.Header]string{
+			&preflight.header: allowed(test.preflight, test.origin), &got.header: allowed(test.reads, test.origin),
+		} {
+			if h.Get("Access-Control-Allow-Origin") != want || h.Get("Vary") != "Origin" {
+				t.Errorf("%s: %v, want %q", name, *h, want)
+			}
 		}
 	}
 	for _, of := range []messages.Tenant{tenant, unknown} {
-		if got := w.post(owlPathOf(of), says(owlBody{}), append(withToken("guess"), "Origin", shop)...); allowed(got.header) != "" {
+		if got := w.post(owlPathOf(of), says(owlBody{}), append(withToken("guess"), "Origin", shop)...); got.header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("a refusal tells whose origins are whose: %v", got.header)
 		}
 	}
 	w.store.down(messages.Unavailable(errDown))
 	wants(t, "during an outage", w.serve(request("OPTIONS", owlPath, "", "Origin", shop)), "200")
 	wants(t, "during an outage, unknown", w.serve(request("OPTIONS", owlPathOf(unknown), "", "Origin", app)), "200")
+}
+
+// TestPreflightsDoTheSameWork holds S15 and S16 for preflights: the answer to an origin that the account does not have is
+// to the letter the one for no account, after as many look-ups: none for the process's origins, one for any other.
+func TestPreflightsDoTheSameWork(t *testing.T) {
+	w := newOwlWorld(t)
+	w.limit(store.Limits{Origins: []string{"https://shop.example"}})
+	plain := messages.Tenant{Org: "org123", LiveChat: "lc-790"}
+	w.account(plain, "token")
+	wants(t, "cached", w.withToken("token"), "200")
+	wants(t, "cached", w.post(owlPathOf(plain), says(owlBody{}), withToken("token")...), "200")
+	unknown := messages.Tenant{Org: "nobody", LiveChat: "lc"}
+	for origin, lookups := range map[string]int{app: 0, "": 0, "https://other.example": 1, "null": 1} {
+		for range 3 {
+			ask := func(of messages.Tenant) answer {
+				w.store.asked()
+				got := w.serve(request("OPTIONS", owlPathOf(of), "", "Origin", origin, "Access-Control-Request-Method", "POST"))
+				if asked := w.store.asked(); asked != lookups {
+					t.Errorf("%q of %s: %d look-ups, want %d", origin, of.LiveChat, asked, lookups)
+				}
+				return got
+			}
+			nobodys := ask(unknown)
+			for name, of := range map[string]messages.Tenant{"with its own origins": tenant, "without": plain} {
+				if diff := cmp.Diff(nobodys, ask(of), cmp.AllowUnexported(answer{})); diff != "" {
+					t.Errorf("%q, account %s (-unknown +got):\n%s", origin, name, diff)
+				}
+			}
+		}
+	}
 }
 
 // TestPreflightsAreLimited holds S16: a preflight looks an account up, so an address may not send any number.

@@ -55,6 +55,15 @@ type entry struct {
 	serves   moment // until then good requests need no look-up
 }
 
+func (e *entry) ownOrigins(origin string) *cors {
+	for _, a := range e.accounts {
+		if a.cors != nil && a.cors.allows(origin) {
+			return a.cors
+		}
+	}
+	return nil
+}
+
 // moment is a time to come that many goroutines look at. It goes by the monotonic clock: whoever sets the wall clock
 // back brings nothing back.
 type moment struct{ at atomic.Pointer[time.Time] }

@@ -43,8 +43,8 @@ func (e *endpoint) authenticate(q *request, service channels.Service) error {
 		return err
 	}
 	q.account, q.identity.Tenant = a, a.Tenant
-	if a.cors != nil {
-		a.cors.mark(q.w.Header(), q.r.Header)
+	if err := a.checkPage(q.w.Header(), q.r); err != nil {
+		return err
 	}
 	if err := e.rates.allow(a); err != nil {
 		return err

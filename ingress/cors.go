@@ -48,9 +48,30 @@ func (c *cors) mark(h, request http.Header) {
 	}
 }
 
+// sameOrigin reports whether a page of the origin asks for its own host, which is nothing that CORS is about.
+func sameOrigin(origin, host string) bool {
+	return origin == "http://"+host || origin == "https://"+host
+}
+
+// checkPage refuses a page that the account does not allow, where the account has origins of its own. The preflight cannot
+// do that for the origins of the process: it would tell everybody that there is such an account.
+func (a *account) checkPage(w http.Header, r *http.Request) error {
+	if a.cors == nil {
+		return nil
+	}
+	a.cors.mark(w, r.Header)
+	origin := r.Header.Get("Origin")
+	if origin == "" || a.cors.allows(origin) || sameOrigin(origin, r.Host) {
+		return nil
+	}
+	return refuse(codeForeignOrigin)
+}
+
 // preflight answers 200 with exactly the spec's headers to an origin that may call, and 403 to one that may not: the
-// browser stops either way, and the developer reads why. It carries no credentials; the identifier says whose origins
-// count, and one that nobody has means the process's. (Echo's own middleware answers 204.)
+// browser stops either way, and the developer reads why. It carries no credentials, so it must not tell whether an account
+// exists: an origin of the process gets the same answer whatever the identifier, without a look-up. Any other is asked of
+// the identifier's account, and whoever does not know one of its own origins gets the answer of no account at all. (Echo's
+// own middleware answers 204.)
 func (e *endpoint) preflight(c echo.Context) (string, error) {
 	w, r := c.Response(), c.Request()
 	h := w.Header()
@@ -62,13 +83,15 @@ func (e *endpoint) preflight(c echo.Context) (string, error) {
 	if err != nil {
 		return actionPreflight, err
 	}
-	allowed := e.cors
-	if !open {
-		allowed = e.originsOf(r)
-	}
-	allowed.mark(h, r.Header)
-	if origin := r.Header.Get("Origin"); origin != "" && !allowed.allows(origin) {
-		return actionPreflight, refuse(codeForeignOrigin)
+	if origin := r.Header.Get("Origin"); origin != "" && !e.cors.allows(origin) {
+		own := (*cors)(nil)
+		if !open {
+			own = e.ownOrigins(r, origin)
+		}
+		if own == nil {
+			return actionPreflight, refuse(codeForeignOrigin)
+		}
+		own.mark(h, r.Header)
 	}
 	h["Access-Control-Allow-Methods"] = allowMethods
 	h["Access-Control-Allow-Headers"] = allowHeaders
@@ -77,17 +100,14 @@ func (e *endpoint) preflight(c echo.Context) (string, error) {
 	return actionPreflight, nil
 }
 
-// originsOf finds the origins that may call a path.
-func (e *endpoint) originsOf(r *http.Request) *cors {
+// ownOrigins finds the origins of the path's account, if this is one of them.
+func (e *endpoint) ownOrigins(r *http.Request, origin string) *cors {
 	if !e.identified {
-		return e.cors
+		return nil
 	}
 	identity, err := e.channel.Identify(strings.TrimPrefix(r.URL.Path, e.prefix))
 	if err != nil {
-		return e.cors
+		return nil
 	}
-	if a := e.guard.peek(r.Context(), accountKey{Tenant: identity.Tenant}); a != nil && a.cors != nil {
-		return a.cors
-	}
-	return e.cors
+	return e.guard.ownOrigins(r.Context(), accountKey{Tenant: identity.Tenant}, origin)
 }

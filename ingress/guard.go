@@ -89,18 +89,22 @@ func (g *guard) check(ctx context.Context, c *claim) (*account, error) {
 	return nil, g.refuse(c, v.reason)
 }
 
-// peek finds an account for what needs no credentials, or nil. While the store is down, the last known one counts.
-func (g *guard) peek(ctx context.Context, key accountKey) *account {
+// ownOrigins finds an account's own origins, if this is one of them. As with a claim, one that the cached account does not
+// bear out costs one look-up, whether there is an account or not. While the store is down, the last known one counts.
+func (g *guard) ownOrigins(ctx context.Context, key accountKey, origin string) *cors {
+	arrived := g.cache.now()
 	e := g.cache.get(key)
-	if !e.serves.isAhead() {
-		if now, err := g.cache.renew(ctx, key, 0); err == nil {
-			e = now
+	own := e.ownOrigins(origin)
+	if own != nil {
+		if e.serves.isAhead() {
+			return own
 		}
+		arrived = 0 // a look-up that is under way will do
 	}
-	if len(e.accounts) == 0 {
-		return nil
+	if now, err := g.cache.renew(ctx, key, arrived); err == nil {
+		own = now.ownOrigins(origin)
 	}
-	return e.accounts[0]
+	return own
 }
 
 // refuse gives every claim that failed the same answer, until there are too many for one identifier.

@@ -103,6 +103,7 @@ func (c corpus) named(t testing.TB, names ...string) []corpusBody {
 type client struct {
 	org, organization, secret, token string
 	signing                          string // none when empty
+	origin                           string // of its own; the process's when empty
 	licensed                         *client
 }
 
@@ -126,8 +127,12 @@ func (c client) record() string {
 	if c.signing != "" {
 		signing = fmt.Sprintf(`,"signing_secrets":[{"secret":%q}]`, c.signing)
 	}
-	return fmt.Sprintf(`{"org":%q,"livechat":"lc-789","organization_id":%q,"tokens":[{"token":%q}],"secret_keys":[{"secret":%q}]%s}`+"\n",
-		c.org, c.organization, c.token, c.secret, signing)
+	limits := ""
+	if c.origin != "" {
+		limits = fmt.Sprintf(`,"limits":{"origins":[%q]}`, c.origin)
+	}
+	return fmt.Sprintf(`{"org":%q,"livechat":"lc-789","organization_id":%q,"tokens":[{"token":%q}],"secret_keys":[{"secret":%q}]%s%s}`+"\n",
+		c.org, c.organization, c.token, c.secret, signing, limits)
 }
 
 // of makes a body of the corpus one of the client's.

@@ -112,12 +112,19 @@ func TestTenancy(t *testing.T) {
 	at := stacks[0].open(t, nil)
 	ours, theirs := newClient("org123"), newClient("other456")
 	ours.licensed, theirs.licensed = nil, nil
-	at.addClients(ours, theirs)
+	shop := newClient("shop789")
+	shop.licensed, shop.origin = nil, "https://own.example"
+	at.addClients(ours, theirs, shop)
 	has := ours.own(t, at, "chat_3141")
 	theirs.own(t, at, "chat_5926")
 	before := at.chat(t, ours, has.chat)
-	for _, w := range slicesOfTwins(ours, theirs, has) {
+	for _, w := range append(slicesOfTwins(ours, theirs, has), preflights(ours, shop)...) {
 		w.check(t, at.ingress)
+	}
+	// What a preflight does tell, and has to: that the account is there, to whoever knows an origin of its own.
+	for id, want := range map[string]string{shop.identifier(): "200", ours.identifier(): "403 origin_not_allowed"} {
+		request := preflight(id, shop.origin)
+		attack{"preflight of the account's own origin", request, want}.check(t, ask(t, at.ingress, request))
 	}
 	// What names ours inside a body that is theirs is taken, and stays theirs.
 	path, bearer := "POST /livechat/"+theirs.identifier(), "Authorization: Bearer "+theirs.token
@@ -196,10 +203,6 @@ func slicesOfTwins(ours, theirs client, has owned) []twin {
 	} {
 		all = append(all, on("identifier "+name, func(id string) string { return at(spell(id), "", "{}", bearer) }))
 	}
-	preflight := func(id string) string {
-		return raw("OPTIONS /livechat/"+id, "", "Origin: https://app.example.com", "Access-Control-Request-Method: POST")
-	}
-	all = append(all, twin{"preflight", ours.identifier(), stranger, preflight, "200"})
 	// A file's id is all that it takes to read it: whatever is not the whole id is nothing.
 	for name, id := range map[string]string{
 		"cut id": has.media[:len(has.media)-1], "id in capitals": strings.ToUpper(has.media), "longer id": has.media + "a",
@@ -208,6 +211,22 @@ func slicesOfTwins(ours, theirs client, has owned) []twin {
 		all = append(all,
 			twin{"file, " + name, id, other, func(id string) string { return raw("GET /media/"+id+".txt", "") }, "404 media_not_found"},
 			twin{"thumbnail, " + name, id, other, func(id string) string { return raw("GET /media/"+id+"/thumbnail", "") }, "404 media_not_found"})
+	}
+	return all
+}
+
+func preflight(identifier, origin string) string {
+	return raw("OPTIONS /livechat/"+identifier, "", "Origin: "+origin, "Access-Control-Request-Method: POST")
+}
+
+// preflights are twins for accounts with and without origins of their own: no origin that they do not have tells of them.
+func preflights(plain, own client) (all []twin) {
+	for name, c := range map[string]client{"an account": plain, "an account with its own origins": own} {
+		stranger := newClient(nobodys(c.org)).identifier()
+		for origin, want := range map[string]string{"https://app.example.com": "200", "https://other.example": "403 origin_not_allowed"} {
+			request := func(id string) string { return preflight(id, origin) }
+			all = append(all, twin{"preflight of " + name + " from " + origin, c.identifier(), stranger, request, want})
+		}
 	}
 	return all
 }
