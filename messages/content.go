@@ -5,6 +5,12 @@ import "github.com/go-json-experiment/json/jsontext"
 // Content is what a message of some type has beside its text. The JSON names are those of fetch_messages, which gives
 // them next to "text"; they are LiveChat's own wherever it has one (Text platform, "Events").
 type Content struct {
+	// Of any type: the thread that the message stands in, the id that its sender gave it, and the app that sent it. By the
+	// last two an app knows its own messages when they come back to it.
+	ThreadID       string `json:"thread_id,omitzero"`
+	CustomID       string `json:"custom_id,omitzero"`
+	SourceClientID string `json:"source_client_id,omitzero"`
+
 	File     *Attachment `json:"file,omitzero"`     // type file
 	Postback *Postback   `json:"postback,omitzero"` // a press of a rich message's button
 

@@ -6,9 +6,14 @@ import "github.com/go-json-experiment/json/jsontext"
 // message loses nothing. EditedAt is RFC 3339: when livepipe took the edit on, because LiveChat does not say.
 type MessageUpdated struct {
 	Origin
-	Message  Message `json:"message"`
-	EditedAt string  `json:"edited_at"`
-	Revision string  `json:"revision"` // of Revision
+	Message Message `json:"message"`
+	// KeepsAuthor says that the edit does not tell who wrote: the author stays, and is empty here.
+	KeepsAuthor bool `json:"keeps_author,omitzero"`
+	// KeepsVisibility says that the edit does not tell who may see the message: what was told stays. It counts as a note
+	// among agents here, since nobody can tell that it is none.
+	KeepsVisibility bool   `json:"keeps_visibility,omitzero"`
+	EditedAt        string `json:"edited_at"`
+	Revision        string `json:"revision"` // of Revision
 }
 
 // MessageDeleted says that a message was removed. It may come before its message. DeletedAt is RFC 3339: when livepipe
@@ -17,6 +22,16 @@ type MessageDeleted struct {
 	Origin
 	MessageID string `json:"message_id"`
 	DeletedAt string `json:"deleted_at"`
+	Place     *Place `json:"place,omitzero"` // nil where the removal names the message alone
+}
+
+// Place is what is left of a removed message, for a history that has never seen it. It holds nothing that was written.
+type Place struct {
+	Type          string  `json:"type"`
+	Author        *Author `json:"author,omitzero"` // nil: not told
+	AuthorGuessed bool    `json:"author_guessed,omitzero"`
+	Internal      *bool   `json:"internal,omitzero"` // nil: not told, so it may be a note among agents
+	CreatedAt     string  `json:"created_at"`        // RFC 3339 as sent
 }
 
 // MessagesSeen says that a person has seen whatever others wrote in the chat up to a moment (RFC 3339 as sent). It may

@@ -29,6 +29,23 @@ func conversationGoldens() map[string]messages.Event {
 		"message-updated": messages.MessageUpdated{
 			Origin: origin(), Message: edited, EditedAt: "2024-01-15T10:31:00.000000Z", Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa.18947940",
 		},
+		"message-updated-silent": messages.MessageUpdated{
+			Origin: origin(), KeepsAuthor: true, KeepsVisibility: true,
+			Message:  messages.Message{ID: "msg_001", Type: messages.MessageText, Text: text("Hello again"), Internal: true, CreatedAt: "2024-01-15T10:30:00Z"},
+			EditedAt: "2024-01-15T10:31:00.000000Z", Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+		},
+		"message-received-own": messages.MessageReceived{Origin: origin(), Message: messages.Message{
+			ID: "msg_001", Type: messages.MessageText, Text: text("Hello"), CreatedAt: "2024-01-15T10:30:00Z",
+			Content: &messages.Content{ThreadID: "thread_1", CustomID: "crm-42", SourceClientID: "c6e4f62e2a2dab12531235b12c5a2a6b"},
+			Author:  messages.Author{ID: "agent@example.com", Type: messages.AuthorAgent},
+		}},
+		"message-deleted-place": messages.MessageDeleted{
+			Origin: origin(), MessageID: "msg_001", DeletedAt: "2024-01-15T10:32:00.000000Z",
+			Place: &messages.Place{
+				Type: messages.MessageText, Author: &messages.Author{ID: "agent@example.com", Type: messages.AuthorAgent}, AuthorGuessed: true,
+				Internal: &toggled, CreatedAt: "2024-01-15T10:30:00Z",
+			},
+		},
 		"message-deleted": messages.MessageDeleted{
 			Origin: origin(), MessageID: "msg_001", DeletedAt: "2024-01-15T10:32:00.000000Z",
 		},

@@ -128,7 +128,8 @@ func (d *Dispatch) deliver(ctx context.Context, to rules.Destination, env messag
 	return nil
 }
 
-// isInternal reports whether an event is a note among agents, or the edit of one. What cannot be read may be one.
+// isInternal reports whether an event is a note among agents, or the edit of one. What cannot be read may be one, and so
+// may the edit of a message that it does not tell the visibility of.
 func isInternal(env messages.Envelope) bool {
 	if env.Type != messages.TypeMessageReceived && env.Type != messages.TypeMessageUpdated {
 		return false
@@ -137,8 +138,9 @@ func isInternal(env messages.Envelope) bool {
 		Message struct {
 			Internal bool `json:"internal"`
 		} `json:"message"`
+		KeepsVisibility bool `json:"keeps_visibility"`
 	}
-	return json.Unmarshal(env.Data, &data) != nil || data.Message.Internal
+	return json.Unmarshal(env.Data, &data) != nil || data.Message.Internal || data.KeepsVisibility
 }
 
 // tell is the destination "log".

@@ -115,7 +115,11 @@ func (h *History) HandleEdit(ctx context.Context, env messages.Envelope, e messa
 
 // HandleDeletion removes a message, also one that is still to come.
 func (h *History) HandleDeletion(ctx context.Context, env messages.Envelope, e messages.MessageDeleted) error {
-	if err := errors.Join(named("deletion", e.ChatID, e.MessageID), timely("deleted_at", e.DeletedAt)); err != nil {
+	problems := []error{named("deletion", e.ChatID, e.MessageID), timely("deleted_at", e.DeletedAt)}
+	if e.Place != nil {
+		problems = append(problems, timely("place.created_at", e.Place.CreatedAt))
+	}
+	if err := errors.Join(problems...); err != nil {
 		return err
 	}
 	if _, err := h.store.SaveDeletion(ctx, env.ID, e); err != nil {

@@ -189,15 +189,18 @@ func TestWhatNoStoreCanKeepIsPermanent(t *testing.T) {
 		err    error
 		reason string
 	}{
-		"message without chat":        {message(func(e *messages.MessageReceived) { e.ChatID = "" }), "undecodable"},
-		"message without id":          {message(func(e *messages.MessageReceived) { e.Message.ID = "" }), "undecodable"},
-		"message without time":        {message(func(e *messages.MessageReceived) { e.Message.CreatedAt = "yesterday" }), "undecodable"},
-		"edit without chat":           {edit(func(e *messages.MessageUpdated) { e.ChatID = "" }), "undecodable"},
-		"edit of nothing":             {edit(func(e *messages.MessageUpdated) { e.Message.ID = "" }), "undecodable"},
-		"edit of no time":             {edit(func(e *messages.MessageUpdated) { e.Message.CreatedAt = "" }), "undecodable"},
-		"edit at no time":             {edit(func(e *messages.MessageUpdated) { e.EditedAt = "" }), "undecodable"},
-		"removal without chat":        {deletion(messages.MessageDeleted{Origin: nowhere, MessageID: "m", DeletedAt: moment}), "undecodable"},
-		"removal of nothing":          {deletion(messages.MessageDeleted{Origin: origin(), DeletedAt: moment}), "undecodable"},
+		"message without chat": {message(func(e *messages.MessageReceived) { e.ChatID = "" }), "undecodable"},
+		"message without id":   {message(func(e *messages.MessageReceived) { e.Message.ID = "" }), "undecodable"},
+		"message without time": {message(func(e *messages.MessageReceived) { e.Message.CreatedAt = "yesterday" }), "undecodable"},
+		"edit without chat":    {edit(func(e *messages.MessageUpdated) { e.ChatID = "" }), "undecodable"},
+		"edit of nothing":      {edit(func(e *messages.MessageUpdated) { e.Message.ID = "" }), "undecodable"},
+		"edit of no time":      {edit(func(e *messages.MessageUpdated) { e.Message.CreatedAt = "" }), "undecodable"},
+		"edit at no time":      {edit(func(e *messages.MessageUpdated) { e.EditedAt = "" }), "undecodable"},
+		"removal without chat": {deletion(messages.MessageDeleted{Origin: nowhere, MessageID: "m", DeletedAt: moment}), "undecodable"},
+		"removal of nothing":   {deletion(messages.MessageDeleted{Origin: origin(), DeletedAt: moment}), "undecodable"},
+		"removal of what never was": {deletion(messages.MessageDeleted{
+			Origin: origin(), MessageID: "m", DeletedAt: moment, Place: &messages.Place{Type: "text"},
+		}), "undecodable"},
 		"removal at no time":          {deletion(messages.MessageDeleted{Origin: origin(), MessageID: "m"}), "undecodable"},
 		"change without chat":         {conversation(func(e *messages.ConversationUpdated) { e.ChatID = "" }), "undecodable"},
 		"change without a word":       {conversation(func(e *messages.ConversationUpdated) { e.Change = "" }), "undecodable"},

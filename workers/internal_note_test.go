@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/messages"
 	"github.com/livepipe/livepipe/workers"
 )
@@ -15,13 +16,17 @@ const sides = `destinations:
 rules: [{name: all, when: "true", to: [customer, desk, log]}]
 `
 
-// internalEvents are a note among agents and its edit.
+// internalEvents are a note among agents, its edit, and the edit of something that may be one.
 func internalEvents(t *testing.T) map[string]func(*workers.Routing) (messages.Envelope, error) {
-	note, edit := received(), edited()
+	note, edit, silent := received(), edited(), edited()
+	silent.KeepsVisibility, silent.Revision = true, "silent"
 	note.Message.Internal, edit.Message.Internal = true, true
 	return map[string]func(*workers.Routing) (messages.Envelope, error){
 		"a note":   func(r *workers.Routing) (messages.Envelope, error) { return handling(t, note, r.Handle) },
 		"its edit": func(r *workers.Routing) (messages.Envelope, error) { return handling(t, edit, r.HandleEdit) },
+		"an edit that does not tell": func(r *workers.Routing) (messages.Envelope, error) {
+			return handling(t, silent, r.HandleEdit)
+		},
 	}
 }
 
@@ -69,7 +74,33 @@ func TestANoteOnItsWayIsHeldBackWhenItsDestinationNoLongerAsks(t *testing.T) {
 	if err := deliver("customer", seal(t, received())); err != nil {
 		t.Errorf("a message to the customer: %v", err)
 	}
-	if posts["customer.example"] != 1 || posts["desk.example"] != 2 || lines.String() != "" {
+	if posts["customer.example"] != 1 || posts["desk.example"] != 3 || lines.String() != "" {
 		t.Errorf("posts %v, log %s", posts, lines)
+	}
+}
+
+// A removal goes to every destination, and what it removes may have been a note among agents.
+func TestWhatIsLeftOfARemovedMessageIsForHistoryAlone(t *testing.T) {
+	published := &publisher{}
+	routing := &workers.Routing{Rules: load(t, sides), Publisher: published, Now: time.Now}
+	removal := messages.MessageDeleted{Origin: origin(), MessageID: "m", DeletedAt: moment}
+	want := seal(t, removal)
+	removal.Place = &messages.Place{Type: "text", Author: &messages.Author{ID: "agent@example.com"}, CreatedAt: moment}
+	if _, err := handling(t, removal, routing.HandleDeletion); err != nil {
+		t.Fatal(err)
+	}
+	sent := published.sent[messages.TypeDispatchRequested.Topic()]
+	if len(sent) != 3 {
+		t.Fatalf("%d dispatches", len(sent))
+	}
+	for _, msg := range sent {
+		request, err := bus.Unmarshal(msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, err := messages.Open[messages.DispatchRequested](request)
+		if err != nil || string(asked.Event.Data) != string(want.Data) {
+			t.Errorf("%s gets %s, %v", asked.Destination, asked.Event.Data, err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/go-json-experiment/json"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/livepipe/livepipe/internal/bus"
@@ -38,8 +39,17 @@ func (r *Routing) HandleEdit(ctx context.Context, env messages.Envelope, e messa
 	return r.route(ctx, env, e, rules.OfEdit(e))
 }
 
-// HandleDeletion routes the removal of a message.
+// HandleDeletion routes the removal of a message. What is left of its place is for history alone: it may be that of a note
+// among agents, and every destination is told of removals.
 func (r *Routing) HandleDeletion(ctx context.Context, env messages.Envelope, e messages.MessageDeleted) error {
+	if e.Place != nil {
+		e.Place = nil
+		data, err := json.Marshal(e, json.Deterministic(true))
+		if err != nil {
+			return fmt.Errorf("encode removal: %w", err)
+		}
+		env.Data = data
+	}
 	return r.route(ctx, env, e, rules.OfDeletion(e))
 }
 

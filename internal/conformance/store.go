@@ -83,6 +83,7 @@ func run(t *testing.T, open func(t *testing.T) S, statusStride, changeStride int
 		{"what happens to a message ends in one state in any order", changeOrders},
 		{"of edits at once the newest stays and the message is counted once", editsTogether},
 		{"a deletion may come before its message", deletionFirst},
+		{"what an edit or a deletion does not tell is as the others told it, in any order", untoldInAnyOrder},
 		{"pages and totals stay as they are under edits and deletions", changesKeepPlaces},
 		{"content of every type comes back and is edited", contentComesBack},
 		{"an edit leaves an upload and a deletion takes it", uploadChanges},

@@ -64,15 +64,22 @@ const (
 			oldest_us = CASE WHEN messages = 0 THEN added.created_us ELSE least(oldest_us, added.created_us) END
 		FROM added WHERE id = added.chat`
 
-	// adopt gives a message that stands by its edit alone what only the message brings, and the event that is its own.
-	// OFFSET keeps the planner from turning the question about edits into the walk that finds the message.
+	// adopt gives a message that stands by its edit or its removal alone what only the message brings, what they have not
+	// told, and the event that is its own. OFFSET keeps the planner from turning a question into the walk that finds the
+	// message.
 	adopt = `
 		WITH added AS (
 			UPDATE messages m SET event_id = $8, user_id = $9, visitor_id = $10,
-				file_id = $11, file_name = $12, file_content_type = $13, file_size = $14, file_extension = $15
+				file_id = $11, file_name = $12, file_content_type = $13, file_size = $14, file_extension = $15,
+				author_id = CASE WHEN m.author_type = '' THEN $16 ELSE m.author_id END,
+				author_type = CASE WHEN m.author_type = '' THEN $17 ELSE m.author_type END,
+				author_guessed = CASE WHEN m.author_type = '' THEN $18 ELSE m.author_guessed END,
+				internal = coalesce(m.internal, $19)
 			WHERE m.chat = (SELECT id FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3) AND m.message_id = $7
-				AND EXISTS (SELECT FROM message_edits e
+				AND (EXISTS (SELECT FROM message_edits e
 					WHERE e.chat = m.chat AND e.message_id = m.message_id AND e.event_id = m.event_id OFFSET 0)
+				OR EXISTS (SELECT FROM message_tombstones t
+					WHERE t.chat = m.chat AND t.message_id = m.message_id AND t.event_id = m.event_id OFFSET 0))
 				AND NOT EXISTS (SELECT FROM messages WHERE event_id = $8)
 			RETURNING created_us
 		), ` + toldByMessage + `

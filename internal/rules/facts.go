@@ -89,6 +89,7 @@ func OfMessage(t messages.Type, o messages.Origin, m messages.Message) Facts {
 func OfEdit(e messages.MessageUpdated) Facts {
 	f := OfMessage(e.Type(), e.Origin, e.Message)
 	f.Message.Edited = true
+	f.Message.Internal = f.Message.Internal || e.KeepsVisibility // nobody can tell that it is none
 	return f
 }
 

@@ -17,9 +17,11 @@ func TestInternalNotesGoOnlyWhereTheyAreAskedFor(t *testing.T) {
   plain: {type: log}
 `
 	asNote := func(m *messages.Message) { m.Internal = true }
-	edit := func(internal bool) Facts {
+	edit := func(internal, silent bool) Facts {
 		text := "after"
-		return OfEdit(messages.MessageUpdated{Origin: somewhere(), Message: messages.Message{ID: "m", Text: &text, Internal: internal}})
+		return OfEdit(messages.MessageUpdated{
+			Origin: somewhere(), Message: messages.Message{ID: "m", Text: &text, Internal: internal}, KeepsVisibility: silent,
+		})
 	}
 	tests := map[string]struct {
 		rules      string
@@ -42,8 +44,9 @@ func TestInternalNotesGoOnlyWhereTheyAreAskedFor(t *testing.T) {
 				facts Facts
 				want  []string
 			}{
-				"a note": {wrote("x", asNote), tt.note}, "its edit": {edit(true), tt.note},
-				"a message": {wrote("x"), tt.open}, "the edit of one": {edit(false), tt.open},
+				"a note": {wrote("x", asNote), tt.note}, "its edit": {edit(true, false), tt.note},
+				"the edit of who knows what": {edit(false, true), tt.note},
+				"a message":                  {wrote("x"), tt.open}, "the edit of one": {edit(false, false), tt.open},
 			} {
 				got, err := set.Route(check.facts)
 				if diff := cmp.Diff(check.want, names(got)); err != nil || diff != "" {

@@ -46,12 +46,18 @@ const (
 		INSERT INTO chat_days (chat, day, messages) VALUES (?, ?, 1)
 		ON CONFLICT (chat, day) DO UPDATE SET messages = messages + 1`
 
-	// adopt gives a message that stands by its edit alone what only the message brings, and the event that is its own.
+	// adopt gives a message that stands by its edit or its removal alone what only the message brings, what they have not
+	// told, and the event that is its own.
 	adopt = `
 		UPDATE messages SET event_id = ?3, user_id = ?4, visitor_id = ?5,
-			file_id = ?6, file_name = ?7, file_content_type = ?8, file_size = ?9, file_extension = ?10
+			file_id = ?6, file_name = ?7, file_content_type = ?8, file_size = ?9, file_extension = ?10,
+			author_id = CASE WHEN author_type = '' THEN ?11 ELSE author_id END,
+			author_type = CASE WHEN author_type = '' THEN ?12 ELSE author_type END,
+			author_guessed = CASE WHEN author_type = '' THEN ?13 ELSE author_guessed END,
+			internal = coalesce(internal, ?14)
 		WHERE chat = ?1 AND message_id = ?2
-			AND EXISTS (SELECT 1 FROM message_edits e WHERE e.chat = ?1 AND e.message_id = ?2 AND e.event_id = messages.event_id)
+			AND (EXISTS (SELECT 1 FROM message_edits e WHERE e.chat = ?1 AND e.message_id = ?2 AND e.event_id = messages.event_id)
+				OR EXISTS (SELECT 1 FROM message_tombstones t WHERE t.chat = ?1 AND t.message_id = ?2 AND t.event_id = messages.event_id))
 			AND NOT EXISTS (SELECT 1 FROM messages WHERE event_id = ?3)`
 
 	// bury takes the content of a message away if it was deleted. Whatever writes to a message ends with it.

@@ -15,6 +15,8 @@ type Edit struct {
 	FormerID string // messages.FormerID of the edit
 	EditedAt string // RFC 3339
 	EditedUS int64  // the same in Unix microseconds
+	// What the edit tells beside the content; what it does not stays as it was told before.
+	TellsAuthor, TellsVisibility bool
 }
 
 // NewEdit takes an event apart. A time that is not RFC 3339, and a content that is no JSON, are errors.
@@ -30,25 +32,45 @@ func NewEdit(eventID string, e messages.MessageUpdated) (Edit, error) {
 		return Edit{}, err
 	}
 	row.Values[len(row.Values)-1] = e.EditedAt
-	return Edit{Row: row, EventID: eventID, FormerID: messages.FormerID(e), EditedAt: e.EditedAt, EditedUS: at.UnixMicro()}, nil
+	row.withhold(e.KeepsAuthor, e.KeepsVisibility)
+	return Edit{
+		Row: row, EventID: eventID, FormerID: messages.FormerID(e), EditedAt: e.EditedAt, EditedUS: at.UnixMicro(),
+		TellsAuthor: !e.KeepsAuthor, TellsVisibility: !e.KeepsVisibility,
+	}, nil
 }
 
 // MessageID is the id of the message.
 func (e Edit) MessageID() any { return e.Row.Values[0] }
 
-// Set are the values that the edit gives a stored message: type, text, author_id, author_type, content, author_guessed,
-// internal and edited_at.
+// Set are the values that the edit gives a stored message: type, text, content and edited_at.
 func (e Edit) Set() []any {
 	v := e.Row.Values
-	return []any{v[5], v[6], v[7], v[8], v[16], v[17], v[18], v[19]}
+	return []any{v[5], v[6], v[16], v[19]}
 }
 
-// CheckDeletion looks at what is stored of a deletion. A deleted_at that is not RFC 3339 is an error.
-func CheckDeletion(e messages.MessageDeleted) error {
+// NewPlace makes the row of a removed message that may not be stored: its place without its content. It has no Values
+// where the removal does not tell the place. A time that is not RFC 3339 is an error.
+func NewPlace(eventID string, e messages.MessageDeleted) (MessageRow, error) {
 	if _, err := messages.ParseTime(e.DeletedAt); err != nil {
-		return fmt.Errorf("deleted_at: %w", err)
+		return MessageRow{}, fmt.Errorf("deleted_at: %w", err)
 	}
-	return nil
+	p := e.Place
+	if p == nil {
+		return MessageRow{Chat: e.Chat}, nil
+	}
+	m := messages.Message{ID: e.MessageID, Type: p.Type, AuthorGuessed: p.AuthorGuessed, CreatedAt: p.CreatedAt}
+	if p.Author != nil {
+		m.Author = *p.Author
+	}
+	if p.Internal != nil {
+		m.Internal = *p.Internal
+	}
+	row, err := NewMessageRow(eventID, messages.MessageReceived{Origin: e.Origin, Message: m})
+	if err != nil {
+		return MessageRow{}, err
+	}
+	row.withhold(p.Author == nil, p.Internal == nil)
+	return row, nil
 }
 
 // SeenUpTo is a watermark in Unix microseconds. One that is not RFC 3339 is an error.

@@ -56,11 +56,28 @@ func NewMessageRow(eventID string, e messages.MessageReceived) (MessageRow, erro
 	return row, nil
 }
 
-// Original are the values that only a message itself brings and an edit before it does not: its id, its event's, its
-// user's, its visitor's, and the five of its upload.
+// Original are the values that a message itself brings and an edit or a removal before it may not: its id, its event's,
+// its user's, its visitor's, the five of its upload, and the four of Told.
 func (r MessageRow) Original() []any {
 	v := r.Values
-	return append([]any{v[0], v[1], v[3], v[4]}, v[11:16]...)
+	return append(append([]any{v[0], v[1], v[3], v[4]}, v[11:16]...), r.Told()...)
+}
+
+// Told are the values that not every event about a message tells: author_id, author_type, author_guessed and internal. Of
+// one that does not, the author_type is empty and internal is nil.
+func (r MessageRow) Told() []any {
+	v := r.Values
+	return []any{v[7], v[8], v[17], v[18]}
+}
+
+// withhold takes out of a row what its event does not tell.
+func (r MessageRow) withhold(author, visibility bool) {
+	if author {
+		r.Values[7], r.Values[8], r.Values[17] = "", "", false
+	}
+	if visibility {
+		r.Values[18] = nil
+	}
 }
 
 // contentText is the content as its column holds it: JSON, or NULL when there is none.
@@ -100,12 +117,13 @@ func ScanEntry(scan func(dest ...any) error, chat messages.Chat) (Entry, Cursor,
 		at                                             Cursor
 		text, status, content, person, edited, deleted sql.NullString
 		seen                                           bool
+		internal                                       sql.NullBool
 		file                                           nullFile
 		media                                          nullMedia
 	)
 	err := scan(&at.CreatedAt, &at.Arrival, &e.ID, &e.Type, &text, &e.Author.ID, &e.Author.Type, &e.CreatedAt,
 		&file.id, &file.name, &file.contentType, &file.size, &file.extension,
-		&content, &e.AuthorGuessed, &e.Internal, &edited, &deleted,
+		&content, &e.AuthorGuessed, &internal, &edited, &deleted,
 		&person, &status, &seen,
 		&media.state, &media.reason, &media.etag, &media.hasThumbnail, &media.decidedUS,
 		&media.file.name, &media.file.contentType, &media.file.size, &media.file.extension)
@@ -120,6 +138,7 @@ func ScanEntry(scan func(dest ...any) error, chat messages.Chat) (Entry, Cursor,
 			return Entry{}, Cursor{}, fmt.Errorf("read content: it is not what was written")
 		}
 	}
+	e.Internal = internal.Bool || !internal.Valid // a note among agents until somebody has told
 	if e.AuthorGuessed && person.Valid {
 		e.Author.Type, e.AuthorGuessed = person.String, false
 	}

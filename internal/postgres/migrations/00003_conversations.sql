@@ -12,10 +12,10 @@ UPDATE chats SET oldest_us = (SELECT min(created_us) FROM messages WHERE chat = 
 -- Partial, so that no search for a chat by its names takes this index for the one of the names.
 CREATE INDEX chats_oldest ON chats (org, livechat, oldest_us) WHERE oldest_us IS NOT NULL;
 
--- content is JSON (messages.Content).
+-- content is JSON (messages.Content). internal is NULL, and author_type empty, until somebody has told.
 ALTER TABLE messages ADD COLUMN content text;
 ALTER TABLE messages ADD COLUMN author_guessed boolean NOT NULL DEFAULT false;
-ALTER TABLE messages ADD COLUMN internal boolean NOT NULL DEFAULT false;
+ALTER TABLE messages ADD COLUMN internal boolean DEFAULT false;
 ALTER TABLE messages ADD COLUMN edited_at text;
 ALTER TABLE messages ADD COLUMN deleted_at text;
 
@@ -25,6 +25,8 @@ CREATE TABLE message_edits (
     message_id text COLLATE "C" NOT NULL,
     event_id   text COLLATE "C" NOT NULL,
     edited_us  bigint NOT NULL,
+    tells_author     boolean NOT NULL,
+    tells_visibility boolean NOT NULL,
     PRIMARY KEY (chat, message_id, event_id)
 );
 
