@@ -3,16 +3,13 @@ package livechat
 import (
 	"cmp"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/livepipe/livepipe/messages"
 )
 
 // account is the effect of an action about the account: the payload without secrets under the action's present name.
 func account(action string) effect {
 	return func(r *reading) []messages.Event {
-		subject, ok := subjectOf(r.raw)
+		subject, ok := r.subject()
 		if !ok || !optionalIDs(r.by) {
 			return nil
 		}
@@ -31,15 +28,17 @@ type subject struct {
 	Name     string `json:"name"`
 }
 
-// subjectOf is empty for a list of automatic accesses; false when there is no usable name.
-func subjectOf(payload jsontext.Value) (string, bool) {
-	if payload.Kind() == '[' {
+// subject is empty for a list of automatic accesses; false when there is no usable name.
+func (r *reading) subject() (string, bool) {
+	if r.raw.Kind() == '[' {
 		return "", true
 	}
 	var s subject
-	if err := json.Unmarshal(payload, &s, readLeniently); err != nil {
+	unread, err := readLeniently(r.raw, &s)
+	if err != nil {
 		return "", false
 	}
+	r.note(repairUnread, unread)
 	name := cmp.Or(s.ID, s.AgentID, s.Customer.ID, s.Name)
 	return name, validID(name)
 }

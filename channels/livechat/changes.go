@@ -37,7 +37,7 @@ func (r *reading) transferred() []messages.Event {
 		if validID(id) {
 			agents = append(agents, id)
 		} else {
-			r.dropped++
+			r.note(repairDropped, 1)
 		}
 	}
 	return r.changed(r.ChatID, messages.ConversationUpdated{
@@ -106,8 +106,9 @@ func tagged(change messages.Change) effect {
 
 func (r *reading) summarized() []messages.Event {
 	var s summary
-	if len(r.Summary) > 0 && json.Unmarshal(r.Summary, &s, readLeniently) != nil {
-		s = summary{}
+	if len(r.Summary) > 0 {
+		unread, _ := readLeniently(r.Summary, &s) // it was read as JSON before
+		r.note(repairUnread, unread)
 	}
 	return r.changed(r.ChatID, messages.ConversationUpdated{
 		Change: messages.ThreadSummarySet, At: r.at(s.UpdatedAt), ThreadID: r.ThreadID, Details: r.details(r.Summary),
@@ -141,10 +142,12 @@ func (r *reading) sessionFields() []messages.Event {
 	})
 }
 
-// details are kept without secrets.
+// details are kept without private members.
 func (r *reading) details(v jsontext.Value) jsontext.Value {
 	if v = r.kept(v); v == nil {
 		return nil
 	}
-	return secretless(v)
+	kept, private := secretless(v)
+	r.note(repairPrivate, private)
+	return kept
 }

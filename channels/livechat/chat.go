@@ -3,8 +3,6 @@ package livechat
 import (
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/livepipe/livepipe/channels"
 	"github.com/livepipe/livepipe/messages"
 )
@@ -30,15 +28,16 @@ type access struct {
 
 // user is an agent or a customer.
 type user struct {
-	ID    string `json:"id"`
-	Type  string `json:"type"`
-	Name  string `json:"name"`
-	Email string `json:"email"`
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Name     string `json:"name"`
+	Email    string `json:"email"`
+	SeenUpTo string `json:"events_seen_up_to"` // in 1970 who has never looked
 }
 
 // ChatEvents turns a chat with one thread, as incoming_chat and the Web API's get_chat give it, into the events that
-// incoming_chat would have made: the chat's opening first, then what its thread holds, in order. What LiveChat posted
-// before has the same ids here. ReceivedAt stands in for times that the chat does not tell. The error is an
+// incoming_chat would have made: the chat's opening first, then what its thread holds, in order, and at last who has seen
+// what. What LiveChat posted before has the same ids here. ReceivedAt stands in for times that the chat does not tell. The error is an
 // *channels.Invalid: no JSON, or no id that could be kept.
 func ChatEvents(id channels.Identity, chat []byte, receivedAt time.Time) ([]messages.Event, error) {
 	clean, _, err := repair(chat)
@@ -46,7 +45,7 @@ func ChatEvents(id channels.Identity, chat []byte, receivedAt time.Time) ([]mess
 		return nil, err
 	}
 	r := reading{identity: id, raw: clean, receivedAt: receivedAt}
-	if err := json.Unmarshal(clean, &r.Chat, readLeniently); err != nil {
+	if _, err := readLeniently(clean, &r.Chat); err != nil {
 		return nil, notJSON()
 	}
 	events := r.incomingChat()
@@ -56,7 +55,7 @@ func ChatEvents(id channels.Identity, chat []byte, receivedAt time.Time) ([]mess
 	return events, nil
 }
 
-// incomingChat tells of a new thread: who and what was there when it began.
+// incomingChat tells of a new thread: who and what was there when it began, and what they had seen.
 func (r *reading) incomingChat() []messages.Event {
 	c := &r.Chat
 	if !validID(c.ID) || !optionalIDs(c.Thread.ID) {
@@ -76,23 +75,44 @@ func (r *reading) incomingChat() []messages.Event {
 	events := []messages.Event{opened}
 	visitor := visitorOf(opened.People)
 	for i := range c.Thread.Events {
-		if e, ok := r.threadEvent(c.ID, &c.Thread.Events[i], opened.People, visitor); ok {
+		if e, ok := r.threadEvent(c.ID, c.Thread.ID, &c.Thread.Events[i], opened.People, visitor); ok {
 			events = append(events, e)
 		} else {
-			r.dropped++
+			r.note(repairDropped, 1)
+		}
+	}
+	return append(events, r.watermarks(c)...)
+}
+
+// watermarks tell what each of the chat's people has seen.
+func (r *reading) watermarks(c *chat) []messages.Event {
+	var events []messages.Event
+	for _, u := range c.Users {
+		if !validID(u.ID) || u.SeenUpTo == "" {
+			continue
+		}
+		if !isTime(u.SeenUpTo) {
+			r.note(repairUnread, 1)
+			continue
+		}
+		if at, _ := messages.ParseTime(u.SeenUpTo); at.UTC().Year() > neverSeen {
+			events = append(events, messages.MessagesSeen{Origin: origin(r.identity, c.ID), By: u.ID, UpTo: u.SeenUpTo})
 		}
 	}
 	return events
 }
 
-func (r *reading) threadEvent(chatID string, e *event, people []messages.Person, visitor *messages.Visitor) (messages.Event, bool) {
+// neverSeen is the year of which LiveChat writes some moment for whoever has seen nothing.
+const neverSeen = 1970
+
+func (r *reading) threadEvent(chatID, threadID string, e *event, people []messages.Person, visitor *messages.Visitor) (messages.Event, bool) {
 	if !validID(e.ID) {
 		return nil, false
 	}
 	if e.Deleted {
-		return r.deleted(chatID, e.ID), true
+		return r.removed(chatID, e, people), true
 	}
-	m, ok := r.message(e, people)
+	m, _, ok := r.message(e, threadID, people)
 	return messages.MessageReceived{Origin: origin(r.identity, chatID), Message: m, Visitor: visitor}, ok
 }
 
@@ -103,7 +123,7 @@ func (r *reading) people(users []user) []messages.Person {
 		if p, ok := person(u); ok {
 			people = append(people, p)
 		} else {
-			r.dropped++
+			r.note(repairDropped, 1)
 		}
 	}
 	return people

@@ -10,7 +10,7 @@ func (r *reading) incomingEvent() []messages.Event {
 	if !validID(r.ChatID) || !optionalIDs(r.ThreadID) {
 		return nil
 	}
-	e, ok := r.threadEvent(r.ChatID, &r.Event, nil, nil)
+	e, ok := r.threadEvent(r.ChatID, r.ThreadID, &r.Event, nil, nil)
 	if !ok {
 		return nil
 	}
@@ -18,18 +18,23 @@ func (r *reading) incomingEvent() []messages.Event {
 }
 
 func (r *reading) eventUpdated() []messages.Event {
-	if !validID(r.ChatID) || !validID(r.Event.ID) {
+	if !validID(r.ChatID) || !validID(r.Event.ID) || !optionalIDs(r.ThreadID) {
 		return nil
 	}
 	if r.Event.Deleted {
-		return []messages.Event{r.deleted(r.ChatID, r.Event.ID)}
+		return []messages.Event{r.removed(r.ChatID, &r.Event, nil)}
 	}
-	m, ok := r.message(&r.Event, nil)
+	m, tells, ok := r.message(&r.Event, r.ThreadID, nil)
 	if !ok {
 		return nil
 	}
+	if !tells.author {
+		m.Author, m.AuthorGuessed = messages.Author{}, false
+	}
+	m.Internal = m.Internal || !tells.visibility
 	return []messages.Event{messages.MessageUpdated{
-		Origin: origin(r.identity, r.ChatID), Message: m, EditedAt: r.now(), Revision: r.revision(),
+		Origin: origin(r.identity, r.ChatID), Message: m, KeepsAuthor: !tells.author, KeepsVisibility: !tells.visibility,
+		EditedAt: r.now(), Revision: r.revision(),
 	}}
 }
 
@@ -44,6 +49,24 @@ func (r *reading) deleted(chatID, id string) messages.MessageDeleted {
 	return messages.MessageDeleted{Origin: origin(r.identity, chatID), MessageID: id, DeletedAt: r.now()}
 }
 
+// removed is the deletion of a message whose event is still there without its content. Its place is told where the event
+// has all that makes one.
+func (r *reading) removed(chatID string, e *event, people []messages.Person) messages.MessageDeleted {
+	deletion := r.deleted(chatID, e.ID)
+	m, tells, ok := r.message(e, "", people)
+	if !ok || !isTime(e.CreatedAt) {
+		return deletion
+	}
+	deletion.Place = &messages.Place{Type: m.Type, CreatedAt: m.CreatedAt}
+	if tells.author {
+		deletion.Place.Author, deletion.Place.AuthorGuessed = &m.Author, m.AuthorGuessed
+	}
+	if tells.visibility {
+		deletion.Place.Internal = &m.Internal
+	}
+	return deletion
+}
+
 // postbackPressed makes a message of a pressed button. LiveChat gives the press no id, so it is named by what was
 // pressed, by whom, and the revision.
 func (r *reading) postbackPressed() []messages.Event {
@@ -56,7 +79,7 @@ func (r *reading) postbackPressed() []messages.Event {
 	m := messages.Message{
 		ID:        messages.PostbackID(r.EventID, r.UserID, revision),
 		Type:      messages.MessagePostback,
-		Content:   &messages.Content{Postback: p},
+		Content:   &messages.Content{ThreadID: r.ThreadID, Postback: p},
 		CreatedAt: r.now(),
 	}
 	m.Author, m.AuthorGuessed = author(r.UserID, nil)
@@ -85,6 +108,9 @@ func (r *reading) at(sent string) string {
 	if isTime(sent) {
 		return sent
 	}
+	if sent != "" {
+		r.note(repairUnread, 1)
+	}
 	return r.now()
 }
 
@@ -109,7 +135,7 @@ func (r *reading) kept(v jsontext.Value) jsontext.Value {
 		return nil
 	}
 	if !keepable(v) {
-		r.dropped++
+		r.note(repairDropped, 1)
 		return nil
 	}
 	return v
@@ -118,7 +144,26 @@ func (r *reading) kept(v jsontext.Value) jsontext.Value {
 // object is kept for what is documented as an object.
 func (r *reading) object(v jsontext.Value) jsontext.Value {
 	if v.Kind() != '{' {
+		r.unread(v)
 		return nil
 	}
 	return r.kept(v)
+}
+
+// unread counts a member of another type than LiveChat documents, where there is one.
+func (r *reading) unread(v jsontext.Value) {
+	if len(v) > 0 && v.Kind() != 'n' {
+		r.note(repairUnread, 1)
+	}
+}
+
+// note counts what was done to the body.
+func (r *reading) note(repair string, n int) {
+	if n == 0 {
+		return
+	}
+	if r.repaired == nil {
+		r.repaired = map[string]int{}
+	}
+	r.repaired[repair] += n
 }

@@ -4,14 +4,16 @@ import "github.com/go-json-experiment/json/jsontext"
 
 // event is LiveChat's data structure "Event", all types in one.
 type event struct {
-	ID         string  `json:"id"`
-	Type       string  `json:"type"`
-	AuthorID   string  `json:"author_id"`
-	CreatedAt  string  `json:"created_at"`
-	Visibility string  `json:"visibility"` // "all" or "agents"
-	Recipients string  `json:"recipients"` // what visibility was called before 3.4
-	Deleted    bool    `json:"deleted"`
-	Text       *string `json:"text"`
+	ID         string          `json:"id"`
+	CustomID   string          `json:"custom_id"`
+	Type       string          `json:"type"`
+	AuthorID   jsontext.Value  `json:"author_id"` // a text; absent is not empty, as an update may not tell it
+	CreatedAt  string          `json:"created_at"`
+	Visibility jsontext.Value  `json:"visibility"` // "all" or "agents"
+	Recipients jsontext.Value  `json:"recipients"` // what visibility was called before 3.4
+	Deleted    bool            `json:"deleted"`
+	Text       *string         `json:"text"`
+	Properties eventProperties `json:"properties"`
 
 	Postback postback `json:"postback"` // of a message that a button wrote
 
@@ -35,12 +37,21 @@ type event struct {
 	SystemMessageType string         `json:"system_message_type"` // system_message
 	TextVars          jsontext.Value `json:"text_vars"`
 
-	Source  string `json:"source"` // system
-	Subtype string `json:"subtype"`
-	Version string `json:"version"`
-	Details string `json:"details"`
+	Source  string         `json:"source"` // system
+	Subtype string         `json:"subtype"`
+	Version string         `json:"version"`
+	Details jsontext.Value `json:"details"` // a text that holds JSON
 
 	Content jsontext.Value `json:"content"` // custom
+}
+
+// eventProperties are those of LiveChat's own namespaces that tell where a message came from.
+type eventProperties struct {
+	Source eventSource `json:"source"`
+}
+
+type eventSource struct {
+	ClientID string `json:"client_id"` // of the app
 }
 
 type postback struct {

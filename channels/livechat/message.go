@@ -2,56 +2,103 @@ package livechat
 
 import (
 	"encoding/hex"
+	"reflect"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/livepipe/livepipe/messages"
 )
 
-// message is the event as a message of ours; false when it lacks what no message can be without. The people are those
-// of the chat as far as they are known.
-func (r *reading) message(e *event, people []messages.Person) (messages.Message, bool) {
-	m := messages.Message{
-		ID: e.ID, Type: e.Type, Text: e.Text, CreatedAt: r.at(e.CreatedAt),
-		Internal: e.Visibility == "agents" || e.Visibility == "" && e.Recipients == "agents",
+// told says which of the members that not every event tells an event has told.
+type told struct{ author, visibility bool }
+
+// message is the event as a message of ours, in the thread and with the people as far as they are known; false when it
+// lacks what no message can be without.
+func (r *reading) message(e *event, threadID string, people []messages.Person) (messages.Message, told, bool) {
+	m := messages.Message{ID: e.ID, Type: e.Type, Text: e.Text, CreatedAt: r.at(e.CreatedAt)}
+	var tells told
+	m.Internal, tells.visibility = r.internal(e)
+	authorID, named := textOf(e.AuthorID)
+	if !named {
+		r.unread(e.AuthorID)
 	}
-	m.Author, m.AuthorGuessed = author(e.AuthorID, people)
-	ok := validID(e.ID) && optionalIDs(e.AuthorID) && e.Type != "" && len(e.Type) <= maxWord && printable(e.Type)
+	m.Author, m.AuthorGuessed = author(authorID, people)
+	tells.author = named || e.Type == "system_message" || e.Type == "system" // these have none
+	ok := validID(e.ID) && optionalIDs(authorID) && e.Type != "" && len(e.Type) <= maxWord && printable(e.Type)
 	if e.Type == "message" {
 		m.Type = messages.MessageText
 		if m.Text == nil {
 			m.Text = new(string) // readers of a text message find a text
 		}
 	}
-	m.Content = r.content(e)
-	return m, ok
+	m.Content = r.content(e, threadID)
+	return m, tells, ok
 }
 
-// content is what the event's type has beside its text; nil when that is nothing.
-func (r *reading) content(e *event) *messages.Content {
+// internal reports whether the event is a note among agents, and whether it tells that. Only "all" is for everyone:
+// whatever else stands there may be a word of LiveChat's for fewer people.
+func (r *reading) internal(e *event) (internal, told bool) {
+	for _, v := range []jsontext.Value{e.Visibility, e.Recipients} {
+		if len(v) == 0 {
+			continue
+		}
+		word, text := textOf(v)
+		if !text {
+			r.unread(v)
+		}
+		told, internal = true, internal || !strings.EqualFold(word, "all")
+	}
+	return internal, told
+}
+
+// content is what the event has beside its text; nil when that is nothing.
+func (r *reading) content(e *event, threadID string) *messages.Content {
+	c := messages.Content{
+		ThreadID: threadID, CustomID: r.name(e.CustomID), SourceClientID: r.name(e.Properties.Source.ClientID),
+	}
 	switch e.Type {
 	case "message":
-		if e.Postback.ID == "" {
-			return nil
+		if e.Postback.ID != "" {
+			c.Postback = r.pressed(&e.Postback, e.Postback.EventID)
 		}
-		return &messages.Content{Postback: r.pressed(&e.Postback, e.Postback.EventID)}
 	case "file":
-		return &messages.Content{File: &messages.Attachment{
+		c.File = &messages.Attachment{
 			URL: e.URL, Filename: e.Name, ContentType: e.ContentType, Size: e.Size, ThumbnailURL: e.ThumbnailURL,
 			Thumbnail2xURL: e.Thumbnail2xURL, Width: e.Width, Height: e.Height, AlternativeText: e.AlternativeText,
-		}}
+		}
 	case "rich_message":
-		return &messages.Content{TemplateID: e.TemplateID, Elements: r.elements(e.Elements)}
+		c.TemplateID, c.Elements = e.TemplateID, r.elements(e.Elements)
 	case "form", "filled_form":
-		return &messages.Content{FormID: e.FormID, FormType: e.FormType, Fields: r.fields(e.Fields)}
+		c.FormID, c.FormType, c.Fields = e.FormID, e.FormType, r.fields(e.Fields)
 	case "system_message":
-		return &messages.Content{SystemType: e.SystemMessageType, TextVars: r.object(e.TextVars)}
+		c.SystemType, c.TextVars = e.SystemMessageType, r.object(e.TextVars)
 	case "system":
-		return &messages.Content{Source: e.Source, Subtype: e.Subtype, Version: e.Version, Details: e.Details}
+		c.Source, c.Subtype, c.Version, c.Details = e.Source, e.Subtype, e.Version, r.text(e.Details)
+	default:
+		c.Custom = r.object(e.Content)
 	}
-	if custom := r.object(e.Content); custom != nil {
-		return &messages.Content{Custom: custom}
+	if reflect.ValueOf(c).IsZero() {
+		return nil
 	}
-	return nil
+	return &c
+}
+
+// text is what is documented as a text that holds JSON; an object there is that JSON.
+func (r *reading) text(v jsontext.Value) string {
+	if text, ok := textOf(v); ok {
+		return text
+	}
+	return string(r.object(v))
+}
+
+// name is an id of somebody else's that no key is made of.
+func (r *reading) name(id string) string {
+	if !optionalIDs(id) {
+		r.note(repairDropped, 1)
+		return ""
+	}
+	return id
 }
 
 func (r *reading) pressed(p *postback, messageID string) *messages.Postback {

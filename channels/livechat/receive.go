@@ -172,7 +172,8 @@ func ignore(r channels.Request, key, event string, err error) (channels.Received
 	if event == "" || known(event) {
 		return channels.Received{}, false
 	}
-	return ignored(ignoredEvent, unknown(r, event, r.Body), nil), true
+	read := reading{identity: r.Identity, receivedAt: r.ReceivedAt}
+	return read.ignored(ignoredEvent, event, r.Body), true
 }
 
 // wordOf looks for the word again after a failure, because the decoder may have stopped before it, at a field that has

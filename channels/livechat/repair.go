@@ -17,6 +17,8 @@ const (
 	repairReplaced  = "replaced"  // texts with a NUL, a lone surrogate or broken UTF-8, now U+FFFD: PostgreSQL takes none of them
 	repairDuplicate = "duplicate" // members that a later one of the same name took the place of
 	repairDropped   = "dropped"   // parts that nobody could keep, such as a message without an id inside a chat
+	repairUnread    = "unread"    // members of another type than LiveChat documents, and times that are none
+	repairPrivate   = "private"   // members of details that no event holds
 )
 
 // tolerate reads what other JSON writers than LiveChat's are refused for.

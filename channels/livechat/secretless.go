@@ -24,30 +24,34 @@ func isPrivate(name string) bool {
 		strings.Contains(name, "secret") || strings.Contains(name, "token") || strings.Contains(name, "password")
 }
 
-// secretless is the value without private members, however deep they are; nil when nobody could keep it.
-func secretless(v jsontext.Value) jsontext.Value {
+// secretless is the value without private members, however deep they are, and how many those were; nil when nobody could
+// keep it.
+func secretless(v jsontext.Value) (kept jsontext.Value, private int) {
 	if !keepable(v) {
-		return nil
+		return nil, 0
 	}
 	tree, _, err := parse(v)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
-	return tree.withoutPrivate().appendTo(nil)
+	public, private := tree.withoutPrivate()
+	return public.appendTo(nil), private
 }
 
-func (n node) withoutPrivate() node {
-	kept := node{kind: n.kind, raw: n.raw}
+func (n node) withoutPrivate() (kept node, private int) {
+	kept = node{kind: n.kind, raw: n.raw}
 	for i, item := range n.items {
 		if n.kind == '{' {
 			if isPrivate(n.names[i]) {
+				private++
 				continue
 			}
 			kept.names = append(kept.names, n.names[i])
 		}
-		kept.items = append(kept.items, item.withoutPrivate())
+		item, inside := item.withoutPrivate()
+		kept.items, private = append(kept.items, item), private+inside
 	}
-	return kept
+	return kept, private
 }
 
 // keepable reports whether every reader of an event can take the value: it says something, is not too deep, and its

@@ -13,7 +13,7 @@ type shape int
 
 const (
 	shapeOurs      shape = iota // our contract's, or nothing that we know
-	shapeV3                     // webhook_id, action and payload
+	shapeV3                     // action, with secret_key, or with webhook_id and payload
 	shapeLifecycle              // applicationID; these have an "event" too, which is our contract's word
 	shapeV2                     // event_type, token and license_id
 )
@@ -36,7 +36,7 @@ func sniff(body []byte) shape {
 		}
 	}
 	switch {
-	case has.all(hasWebhookID | hasAction | hasPayload):
+	case has.all(hasWebhookID | hasAction | hasPayload), has.all(hasSecretKey|hasAction) && !has.any(hasEventType|hasEvent):
 		return shapeV3
 	case has.all(hasApplicationID):
 		return shapeLifecycle
@@ -47,7 +47,7 @@ func sniff(body []byte) shape {
 }
 
 // members is a set of the names that tell a shape.
-type members uint8
+type members uint16
 
 const (
 	hasWebhookID members = 1 << iota
@@ -57,9 +57,12 @@ const (
 	hasEventType
 	hasToken
 	hasLicenseID
+	hasSecretKey
+	hasEvent
 )
 
 func (m members) all(of members) bool { return m&of == of }
+func (m members) any(of members) bool { return m&of != 0 }
 
 func memberOf(name string) members {
 	switch name {
@@ -77,6 +80,10 @@ func memberOf(name string) members {
 		return hasToken
 	case "license_id":
 		return hasLicenseID
+	case "secret_key":
+		return hasSecretKey
+	case "event":
+		return hasEvent
 	}
 	return 0
 }
@@ -102,7 +109,8 @@ func ignoreBody(r channels.Request, word, key string) (channels.Received, error)
 	if err != nil {
 		return channels.Received{}, err
 	}
-	return ignored(word, unknown(r, wordOf(body, key), body), repaired), nil
+	read := reading{identity: r.Identity, receivedAt: r.ReceivedAt, repaired: repaired}
+	return read.ignored(word, wordOf(body, key), body), nil
 }
 
 // refuseShape is for the path without an identifier: our contract's bodies do not say whose they are.
@@ -113,6 +121,6 @@ func refuseShape(r channels.Request) (channels.Received, error) {
 	}
 	return channels.Received{}, &channels.Invalid{
 		Code: channels.CodeMissingField, Field: "webhook_id",
-		Detail: "The body must be a webhook of LiveChat's, with webhook_id, action and payload.",
+		Detail: "The body must be a webhook of LiveChat's, with webhook_id, secret_key, action and payload.",
 	}
 }

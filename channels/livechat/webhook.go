@@ -1,12 +1,10 @@
 package livechat
 
 import (
-	"maps"
 	"strings"
 	"time"
 	"unicode"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/livepipe/livepipe/channels"
@@ -18,7 +16,16 @@ import (
 type webhook struct {
 	Action    string         `json:"action"`
 	Payload   jsontext.Value `json:"payload"` // an object, or an array of auto_accesses_updated
+	Data      jsontext.Value `json:"data"`    // what payload was called in 3.0
 	Requester requester      `json:"requester"`
+}
+
+// payload is empty where neither name has one.
+func (h *webhook) payload() jsontext.Value {
+	if len(h.Payload) == 0 {
+		return h.Data
+	}
+	return h.Payload
 }
 
 // requester is who changed the configuration; since 3.6.
@@ -75,7 +82,7 @@ type reading struct {
 	raw        jsontext.Value // the payload, repaired
 	by         string         // the requester
 	receivedAt time.Time
-	dropped    int
+	repaired   map[string]int // what was done to the body; nil until something was
 }
 
 // decodeWebhookV3 never refuses what is JSON, because LiveChat would only send it again: what has no effect is ignored.
@@ -85,39 +92,46 @@ func decodeWebhookV3(r channels.Request, answer answer) (channels.Received, erro
 		return channels.Received{}, err
 	}
 	var hook webhook
-	if err := json.Unmarshal(body, &hook, readLeniently); err != nil {
+	unread, err := readLeniently(body, &hook)
+	if err != nil {
 		return channels.Received{}, notJSON()
 	}
 	read := reading{
-		identity: r.Identity, action: hook.Action, raw: hook.Payload, by: hook.Requester.UserID, receivedAt: r.ReceivedAt,
+		identity: r.Identity, action: hook.Action, raw: hook.payload(), by: hook.Requester.UserID, receivedAt: r.ReceivedAt,
+		repaired: repaired,
 	}
+	read.note(repairUnread, unread)
 	effect, known := effects[hook.Action]
 	if !known {
-		return ignored(ignoredAction, unknown(r, hook.Action, hook.Payload), repaired), nil
+		return read.ignored(ignoredAction, hook.Action, read.raw), nil
 	}
-	if err := json.Unmarshal(hook.Payload, &read.payload, readLeniently); err != nil {
-		return channels.Received{}, notJSON()
+	var events []messages.Event
+	if len(read.raw) > 0 {
+		if err := read.readPayload(); err != nil {
+			return channels.Received{}, err
+		}
+		events = effect(&read)
 	}
-	events := effect(&read)
 	if len(events) == 0 {
-		return ignored(ignoredMalformed, unknown(r, hook.Action, hook.Payload), repaired), nil
-	}
-	if read.dropped > 0 {
-		repaired = with(repaired, repairDropped, read.dropped)
+		return read.ignored(ignoredMalformed, hook.Action, read.raw), nil
 	}
 	id := messageID(events)
 	return channels.Received{
-		Events: events, Repaired: repaired, Reply: func(queuedAt time.Time) any { return answer(id, queuedAt) },
+		Events: events, Repaired: read.repaired, Reply: func(queuedAt time.Time) any { return answer(id, queuedAt) },
 	}, nil
 }
 
-func with(counts map[string]int, word string, n int) map[string]int {
-	counts = maps.Clone(counts)
-	if counts == nil {
-		counts = map[string]int{}
+// readPayload leaves out an array, which no conversation has.
+func (r *reading) readPayload() error {
+	if r.raw.Kind() == '[' {
+		return nil
 	}
-	counts[word] = n
-	return counts
+	unread, err := readLeniently(r.raw, &r.payload)
+	if err != nil {
+		return notJSON()
+	}
+	r.note(repairUnread, unread)
+	return nil
 }
 
 // messageID is the id of the one message that the events are about, if there is one. Where there are several events the
@@ -143,15 +157,16 @@ const (
 	ignoredEvent     = "unknown_event"  // a body of our contract with a word that is not in it
 )
 
-func ignored(word string, event messages.UnknownReceived, repaired map[string]int) channels.Received {
+// ignored is the answer to something without effect, of which those are told whom the routing rules name.
+func (r *reading) ignored(word, action string, details jsontext.Value) channels.Received {
+	event := r.unknown(action, details)
 	return channels.Received{
-		Ignored: word, Action: countedAs(word, event.Action), Unknown: event, Repaired: repaired,
+		Ignored: word, Action: countedAs(word, event.Action), Unknown: event, Repaired: r.repaired,
 		Reply: func(time.Time) any { return &ignoredReply{"ignored"} },
 	}
 }
 
-// unknown tells of something without effect to whom the routing rules name.
-func unknown(r channels.Request, action string, details jsontext.Value) messages.UnknownReceived {
+func (r *reading) unknown(action string, details jsontext.Value) messages.UnknownReceived {
 	action = strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
 			return -1
@@ -159,7 +174,7 @@ func unknown(r channels.Request, action string, details jsontext.Value) messages
 		return c
 	}, action)
 	return messages.UnknownReceived{
-		Origin: origin(r.Identity, ""), Action: cut(action, maxWord), Details: secretless(details),
-		Revision: messages.Revision(details, r.ReceivedAt),
+		Origin: origin(r.identity, ""), Action: cut(action, maxWord), Details: r.details(details),
+		Revision: messages.Revision(details, r.receivedAt),
 	}
 }

@@ -38,6 +38,12 @@ func TestShapesAreToldApart(t *testing.T) {
 		"no webhook_id":                         {`{"action":"chat_deactivated","payload":{"chat_id":"c"}}`, "missing_field"},
 		"no action":                             {`{"webhook_id":"w","payload":{"chat_id":"c"}}`, "missing_field"},
 		"no payload":                            {`{"webhook_id":"w","action":"chat_deactivated"}`, "missing_field"},
+		"a secret_key and no webhook_id":        {`{"secret_key":"s","action":"chat_deactivated","payload":{"chat_id":"c"}}`, "events"},
+		"a secret_key and no payload":           {`{"secret_key":"s","action":"chat_deactivated"}`, "malformed"},
+		"a secret_key and the payload of 3.0":   {`{"secret_key":"s","action":"chat_deactivated","data":{"chat_id":"c"}}`, "events"},
+		"a secret_key and no action":            {`{"secret_key":"s","payload":{"chat_id":"c"}}`, "missing_field"},
+		"our body with a secret_key":            {ours + `,"secret_key":"s","action":"x"}`, "events"},
+		"our other word with a secret_key":      {`{"event":"incoming_message","secret_key":"s","action":"chat_deactivated","payload":{"chat_id":"c"}}`, "missing_field"},
 		"names inside":                          {`{"x":{"webhook_id":"w","action":"chat_deactivated","payload":{"chat_id":"c"}}}`, "missing_field"},
 		"no license":                            {`{"event_type":"chat_started","token":"t"}`, "unknown_event"},
 		"our word nobody knows":                 {`{"event_type":"chat_teleported"}`, "unknown_event"},
@@ -68,6 +74,7 @@ func result(got channels.Received, err error) string {
 func TestThePathWithoutIdentifier(t *testing.T) {
 	tests := map[string]struct{ body, want string }{
 		"version 3":        {hook("chat_deactivated", `{"chat_id":"c"}`), "events"},
+		"no payload":       {`{"secret_key":"s","action":"chat_deactivated"}`, "malformed"},
 		"version 2":        {`{"event_type":"x","token":"t","license_id":"1"}`, "v2"},
 		"app lifecycle":    {`{"applicationID":"a"}`, "app_lifecycle"},
 		"our own body":     {spec(t, "webhook.request"), "missing_field"},
@@ -306,7 +313,7 @@ func TestChatEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want.Events, got); diff != "" || len(got) != 5 {
+		if diff := cmp.Diff(want.Events, got); diff != "" || len(got) != 7 {
 			t.Errorf("%s (-webhook +chat):\n%s", version, diff)
 		}
 	}
@@ -359,7 +366,7 @@ func TestErrorsOfWebhooksNeverQuote(t *testing.T) {
 	}
 }
 
-// TestWhatHasTheWrongTypeIsLeftOut holds that odd members cost themselves only.
+// TestWhatHasTheWrongTypeIsLeftOut holds that odd members cost themselves only, and that an odd visibility is not "all".
 func TestWhatHasTheWrongTypeIsLeftOut(t *testing.T) {
 	for _, odd := range []string{`null`, `7`, `"x"`, `[]`, `{}`, `true`, `1e400`, `[null,[],{}]`} {
 		event := `{"id":"e","type":"message","text":"kept","created_at":"2026-03-20T09:00:00Z"`
@@ -371,7 +378,8 @@ func TestWhatHasTheWrongTypeIsLeftOut(t *testing.T) {
 				continue
 			}
 			found := decodeMessages(t, hook("incoming_event", `{"thread_id":null,"chat_id":"c","event":`+event+`,"`+member+`":`+odd+`}}`))
-			if len(found) != 1 || found[0].ID != "e" || *found[0].Text != "kept" || found[0].Internal || found[0].CreatedAt != "2026-03-20T09:00:00Z" {
+			odder := member == "visibility" || member == "recipients"
+			if len(found) != 1 || found[0].ID != "e" || *found[0].Text != "kept" || found[0].Internal != odder || found[0].CreatedAt != "2026-03-20T09:00:00Z" {
 				t.Errorf("%s = %s: %+v", member, odd, found)
 			}
 		}
@@ -388,7 +396,7 @@ func TestWhatHasTheWrongTypeIsLeftOut(t *testing.T) {
 func TestNotesAmongAgentsAreInternal(t *testing.T) {
 	for member, want := range map[string]bool{
 		`"visibility":"agents"`: true, `"recipients":"agents"`: true, `"visibility":"all"`: false, `"recipients":"all"`: false,
-		`"visibility":"all","recipients":"agents"`: false, `"x":"agents"`: false,
+		`"visibility":"all","recipients":"agents"`: true, `"x":"agents"`: false, `"visibility":"ALL"`: false, `"visibility":""`: true,
 	} {
 		found := decodeMessages(t, hook("incoming_event", `{"chat_id":"c","event":{"id":"e","type":"message",`+member+`}}`))
 		if found[0].Internal != want {
