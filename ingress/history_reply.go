@@ -35,6 +35,9 @@ type historyReply struct {
 //	version
 //	details              system         a string that holds JSON
 //	content              custom         any object
+//	thread_id            any type       the thread that it stands in
+//	custom_id            any type       what its sender calls it
+//	source_client_id     any type       the app that sent it
 //	internal             any type       true: a note among agents, never for the visitor's side
 //	edited_at            any type       RFC 3339, of the newest edit; what is told is the message after it
 //	deleted_at           any type       RFC 3339; the message was removed: only id, type, author, created_at,
@@ -60,6 +63,9 @@ type historyMessage struct {
 	Version        string             `json:"version,omitzero"`
 	Details        string             `json:"details,omitzero"`
 	Custom         jsontext.Value     `json:"content,omitzero"`
+	ThreadID       string             `json:"thread_id,omitzero"`
+	CustomID       string             `json:"custom_id,omitzero"`
+	SourceClientID string             `json:"source_client_id,omitzero"`
 	Internal       bool               `json:"internal,omitzero"`
 	EditedAt       string             `json:"edited_at,omitzero"`
 	DeletedAt      string             `json:"deleted_at,omitzero"`
@@ -98,6 +104,7 @@ func (e *endpoint) historyMessage(entry store.Entry) historyMessage {
 		m.SystemType, m.TextVars = c.SystemType, c.TextVars
 		m.Source, m.Subtype, m.Version, m.Details = c.Source, c.Subtype, c.Version, c.Details
 		m.Custom = c.Custom
+		m.ThreadID, m.CustomID, m.SourceClientID = c.ThreadID, c.CustomID, c.SourceClientID
 	}
 	return m
 }

@@ -192,8 +192,12 @@ func TestFetchTellsWhatATypeNeeds(t *testing.T) {
 			head + `,"source":"s","subtype":"u","version":"1","details":"{\"a\":1}"}`,
 		},
 		"what an app has made up": {content(messages.Content{Custom: []byte(`{"a":[1]}`)}), head + `,"content":{"a":[1]}}`},
-		"a note among agents":     {message(func(m *messages.Message) { m.Text, m.Internal = &text, true }), worded + `,"internal":true}`},
-		"an edited message":       {edited, worded + `,"delivery_status":"read","edited_at":"2024-01-15T11:00:00Z"}`},
+		"what an app has sent": {
+			content(messages.Content{ThreadID: "t1", CustomID: "crm-42", SourceClientID: "c6e4"}),
+			head + `,"thread_id":"t1","custom_id":"crm-42","source_client_id":"c6e4"}`,
+		},
+		"a note among agents": {message(func(m *messages.Message) { m.Text, m.Internal = &text, true }), worded + `,"internal":true}`},
+		"an edited message":   {edited, worded + `,"delivery_status":"read","edited_at":"2024-01-15T11:00:00Z"}`},
 		"a removed message keeps its place and nothing of what stood there": {
 			everything, head + `,"delivery_status":"read","internal":true,"deleted_at":"2024-01-15T12:00:00Z"}`,
 		},
