@@ -16,7 +16,8 @@ type chatHistory interface {
 	Conversation(ctx context.Context, chat messages.Chat) (store.Conversation, error)
 }
 
-// missing leaves out what history has. Removals are always handed on: what they do is done once.
+// missing leaves out what history has. Removals and watermarks are always handed on, the latter once in a run: what they do
+// is done once.
 func (b *backfill) missing(ctx context.Context, chat messages.Chat, events []messages.Event) (wanted []messages.Event, c counts, err error) {
 	about, err := b.history.Conversation(ctx, chat)
 	if err != nil && !errors.Is(err, store.ErrUnknownChat) {
@@ -38,6 +39,13 @@ func (b *backfill) missing(ctx context.Context, chat messages.Chat, events []mes
 			if !there {
 				c.published++
 			}
+		case messages.MessageDeleted:
+			there = e.Place != nil && b.tooOld(e.Place.CreatedAt)
+		case messages.MessagesSeen: // every thread of a chat tells them anew, and nobody misses those that change nothing
+			if b.first(e) {
+				wanted = append(wanted, e)
+			}
+			continue
 		case messages.ConversationUpdated:
 			there = b.tooOld(e.At) || slices.ContainsFunc(about.Changes, func(known messages.ConversationUpdated) bool {
 				return known.Change == e.Change && known.ThreadID == e.ThreadID && known.Revision == e.Revision
@@ -52,6 +60,18 @@ func (b *backfill) missing(ctx context.Context, chat messages.Chat, events []mes
 		wanted = append(wanted, event)
 	}
 	return wanted, c, nil
+}
+
+// first reports whether a watermark was not handed on before.
+func (b *backfill) first(e messages.MessagesSeen) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.watermarks == nil {
+		b.watermarks = make(map[messages.MessagesSeen]bool)
+	}
+	was := b.watermarks[e]
+	b.watermarks[e] = true
+	return !was
 }
 
 // tooOld reports whether retention would delete what was written then, or has.

@@ -43,8 +43,9 @@ type backfill struct {
 	progress io.Writer
 	lastLine time.Time
 
-	mu    sync.Mutex
-	chats map[string]bool
+	mu         sync.Mutex
+	chats      map[string]bool
+	watermarks map[messages.MessagesSeen]bool // handed on
 	counts
 }
 
