@@ -56,7 +56,7 @@ var lenients = sync.Pool{New: func() any {
 
 // readLeniently fails for what is no JSON only. It tells how many members it could not read.
 func readLeniently(v jsontext.Value, into any) (unread int, err error) {
-	l := lenients.Get().(*lenient) //nolint:errcheck // nothing else is in there
+	l := lenients.Get().(*lenient)
 	defer lenients.Put(l)
 	l.unread = 0
 	err = json.Unmarshal(v, into, l.options)
