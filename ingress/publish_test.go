@@ -78,8 +78,8 @@ func TestAChatOfManyEventsLands(t *testing.T) {
 					if tries > 10 {
 						t.Fatalf("not landed after %d tries", tries)
 					}
-					start, got := time.Now(), answer{}
-					got = w.post(webhookPath, body)
+					start := time.Now()
+					got := w.post(webhookPath, body)
 					if status = got.status; status != 200 {
 						wants(t, "in between", got, "503 not_published")
 						if took := time.Since(start); took != 3*time.Second {

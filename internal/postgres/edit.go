@@ -56,7 +56,8 @@ func (s *Store) SaveDeletion(ctx context.Context, eventID string, e messages.Mes
 func (c *call) addPlace(added *int64, place store.MessageRow) {
 	chat := place.Chat
 	names := []any{chat.Org, chat.LiveChat, chat.ChatID}
-	c.count(added, addMessage, append(append(names, nil, nil, nil, store.DayOf(place.CreatedUS)), place.Values...)...)
+	args := append(append(names, nil, nil, nil, store.DayOf(place.CreatedUS)), place.Values...)
+	c.count(added, addMessage, append(args, place.FormerID)...)
 	c.exec(tellRest, append(append(names, place.Values[0]), place.Told()...)...)
 }
 
