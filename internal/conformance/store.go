@@ -26,6 +26,8 @@ type S interface {
 	SaveConversation(ctx context.Context, eventID string, e messages.ConversationUpdated) (saved bool, err error)
 	Conversation(ctx context.Context, chat messages.Chat) (store.Conversation, error)
 	Differs(ctx context.Context, e messages.MessageReceived) (bool, error)
+	PersonType(ctx context.Context, chat messages.Chat, personID string) (kind string, known bool, err error)
+	IsNote(ctx context.Context, chat messages.Chat, messageID string) (note, known bool, err error)
 	DeleteOlder(ctx context.Context, of messages.Tenant, before time.Time, limit int) (store.Deleted, error)
 
 	DecideMedia(ctx context.Context, m store.Media) (decided bool, err error)
@@ -91,6 +93,9 @@ func run(t *testing.T, open func(t *testing.T) S, statusStride, changeStride int
 		{"a watermark reads what others wrote", watermarkReads},
 		{"a guessed author is whom the chat's people tell", guessedAuthors},
 		{"what is told last about a person stays", peopleToldLast},
+		{"a person is known by what was told last", personKnown},
+		{"a note is known by its newest content and after its removal", noteKnown},
+		{"people and notes never cross tenants", lookupsApart},
 		{"an opened chat is known before its first message", openedChat},
 		{"changes of a conversation come back in order and once", changesComeBack},
 		{"changes never cross tenants", changesApart},

@@ -191,6 +191,8 @@ func calls(ctx context.Context, s S) map[string]error {
 	_, errs["SaveConversation"] = s.SaveConversation(ctx, "evt_7", told(chat1, messages.ChatOpened, "2024-01-15T10:29:00Z"))
 	_, errs["Conversation"] = s.Conversation(ctx, chat1)
 	_, errs["Differs"] = s.Differs(ctx, received(chat1, "msg1", "2024-01-15T10:30:00Z"))
+	_, _, errs["PersonType"] = s.PersonType(ctx, chat1, "agent1")
+	_, _, errs["IsNote"] = s.IsNote(ctx, chat1, "msg1")
 	_, errs["DeleteOlder"] = s.DeleteOlder(ctx, chat1.Tenant, january(2020, 1), 10)
 	_, errs["DecideMedia"] = s.DecideMedia(ctx, decidedMedia(chat1, "media_1"))
 	_, errs["Media"] = s.Media(ctx, "media_1")

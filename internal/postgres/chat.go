@@ -32,6 +32,25 @@ func (c *call) addChat(chat messages.Chat) {
 	c.exec(addChat, chat.Org, chat.LiveChat, chat.ChatID, time.Now().UnixMicro())
 }
 
+// IsNote reports whether a message is a note among agents by its newest content, also once it was removed, and whether it is
+// stored at all.
+func (s *Store) IsNote(ctx context.Context, chat messages.Chat, messageID string) (note, known bool, err error) {
+	err = s.read(ctx, "look up note", func(c *call) {
+		note, known = false, false
+		c.each(findNote, []any{chat.Org, chat.LiveChat, chat.ChatID, messageID}, func(scan func(...any) error) error {
+			known = true
+			return scan(&note)
+		})
+	})
+	if err != nil {
+		return false, false, err
+	}
+	return note, known, nil
+}
+
+// What is not known to be for all is a note.
+const findNote = `SELECT internal IS NOT FALSE FROM messages` + ofMessage
+
 // Seen reports whether the chat has any message or was opened, and whether the one with messageID is.
 func (s *Store) Seen(ctx context.Context, chat messages.Chat, messageID string) (chatKnown, messageKnown bool, err error) {
 	err = s.read(ctx, "look up message", func(c *call) {

@@ -48,6 +48,21 @@ func (s *Store) SaveSeen(ctx context.Context, _ string, e messages.MessagesSeen)
 	return err == nil && raised == 1, err
 }
 
+// PersonType returns what one of a chat's people is, as was told last; false when nobody has told of them.
+func (s *Store) PersonType(ctx context.Context, chat messages.Chat, personID string) (kind string, known bool, err error) {
+	err = s.read(ctx, "look up person", func(c *call) {
+		kind, known = "", false
+		c.each(findPerson, []any{chat.Org, chat.LiveChat, chat.ChatID, personID}, func(scan func(...any) error) error {
+			known = true
+			return scan(&kind)
+		})
+	})
+	if err != nil {
+		return "", false, err
+	}
+	return kind, known, nil
+}
+
 // Conversation returns what is known about a chat beside its messages, as of one moment, or store.ErrUnknownChat.
 func (s *Store) Conversation(ctx context.Context, chat messages.Chat) (store.Conversation, error) {
 	var told store.Conversation
@@ -103,6 +118,7 @@ const (
 	findKnownChat = `SELECT true FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3 AND (messages > 0 OR opened)`
 
 	ofChat      = ` WHERE chat = (SELECT id FROM chats WHERE org = $1 AND livechat = $2 AND chat_id = $3)`
+	findPerson  = `SELECT type FROM chat_people` + ofChat + ` AND person_id = $4`
 	readPeople  = `SELECT ` + store.PersonColumns + ` FROM chat_people` + ofChat
 	readChanges = `SELECT body FROM conversation_changes` + ofChat + ` ORDER BY arrival`
 )

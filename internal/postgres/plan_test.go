@@ -55,6 +55,8 @@ var statements = map[string]struct {
 	"countWindow":       {countWindow, 10, []string{"chats_org_livechat_chat_id_key", "chat_days_pkey", "messages_pkey", "messages_pkey"}},
 	"readEntries":       {readEntries, 7, []string{"chats_org_livechat_chat_id_key", "messages_pkey", "chat_people_pkey", "receipts_pkey", "chat_seen_pkey", "media_pkey"}},
 	"findMessage":       {findMessage, 4, []string{"chats_org_livechat_chat_id_key", "messages_chat_message_id_key"}},
+	"findPerson":        {findPerson, 4, []string{"chats_org_livechat_chat_id_key", "chat_people_pkey"}},
+	"findNote":          {findNote, 4, []string{"chats_org_livechat_chat_id_key", "messages_chat_message_id_key"}},
 	"findVisitor":       {findVisitor, 3, []string{"visitors_pkey"}},
 	"findMedia":         {findMedia, 1, []string{"media_pkey"}},
 	"findDispatch":      {findDispatch, 1, []string{"dispatches_pkey"}},

@@ -34,6 +34,10 @@ const (
 		ON CONFLICT (chat, person_id) DO UPDATE SET up_to = excluded.up_to, up_to_us = excluded.up_to_us
 		WHERE up_to_us < excluded.up_to_us`
 
+	findPerson = `
+		SELECT type FROM chat_people
+		WHERE chat = (SELECT id FROM chats WHERE org = ? AND livechat = ? AND chat_id = ?) AND person_id = ?`
+
 	readPeople  = `SELECT ` + store.PersonColumns + ` FROM chat_people WHERE chat = ?`
 	readChanges = `SELECT body FROM conversation_changes WHERE chat = ? ORDER BY arrival`
 )
@@ -92,6 +96,12 @@ func (s *Store) SaveSeen(ctx context.Context, _ string, e messages.MessagesSeen)
 		return raised == 1, err
 	})
 	return changed, failed("save seen", err)
+}
+
+// PersonType returns what one of a chat's people is, as was told last; false when nobody has told of them.
+func (s *Store) PersonType(ctx context.Context, chat messages.Chat, personID string) (kind string, known bool, err error) {
+	known, err = s.reader.scan(ctx, findPerson, []any{chat.Org, chat.LiveChat, chat.ChatID, personID}, &kind)
+	return kind, known, failed("look up person", err)
 }
 
 // Conversation returns what is known about a chat beside its messages, as of one moment, or store.ErrUnknownChat.

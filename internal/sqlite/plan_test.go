@@ -22,6 +22,8 @@ func TestStatementsSearchByIndexOnly(t *testing.T) {
 
 		"people":    {readPeople, 1, "(chat=?)"},
 		"changes":   {readChanges, 1, "conversation_changes_chat (chat=?)"},
+		"person":    {findPerson, 4, "(chat=? AND person_id=?)"},
+		"note":      {findNote, 4, "(chat=? AND message_id=?)"},
 		"words":     {findWords, 4, "(chat=? AND message_id=?)"},
 		"former":    {findEvent, 1, "(event_id=?)"},
 		"edited":    {addEdit, 7, "CONSTANT ROW"},
