@@ -99,9 +99,12 @@ type AccountUpdated struct {
 // routing rules ask for it. Details hold no secret of the body.
 type UnknownReceived struct {
 	Origin
-	Action   string         `json:"action,omitzero"` // at most 64 bytes
-	Details  jsontext.Value `json:"details,omitzero"`
-	Revision string         `json:"revision"`
+	Action  string         `json:"action,omitzero"` // at most 64 bytes
+	Details jsontext.Value `json:"details,omitzero"`
+	// Internal says that the details may hold what agents wrote among themselves. Nobody knows what they are, so it is set
+	// unless they are known to hold no such thing.
+	Internal bool   `json:"internal,omitzero"`
+	Revision string `json:"revision"`
 }
 
 // Type implements Event.

@@ -72,6 +72,10 @@ func conversationGoldens() map[string]messages.Event {
 			Origin: account, Action: "chat_teleported", Details: jsontext.Value(`{"to":"the moon"}`),
 			Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa.18947940",
 		},
+		"unknown-received-internal": messages.UnknownReceived{
+			Origin: account, Action: "event_beamed", Details: jsontext.Value(`{"event_id":"msg_001"}`), Internal: true,
+			Revision: "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+		},
 	}
 }
 

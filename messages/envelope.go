@@ -48,6 +48,17 @@ func Seal(e Event, at time.Time, traceParent string) (Envelope, error) {
 	}, nil
 }
 
+// Holding is the envelope with e in it, for whoever has learned more about the event that it holds. Everything else stays,
+// the id first of all.
+func (env Envelope) Holding(e Event) (Envelope, error) {
+	data, err := json.Marshal(e, json.Deterministic(true))
+	if err != nil {
+		return Envelope{}, fmt.Errorf("encode %s: %w", e.Type(), err)
+	}
+	env.Data = data
+	return env, nil
+}
+
 // Open takes the typed event out of an envelope. Any error is Permanent("undecodable"): no retry changes the bytes.
 func Open[T Event](env Envelope) (T, error) {
 	var e T

@@ -78,6 +78,9 @@ func goldens(t *testing.T) map[string]messages.Event {
 		"dispatch-requested": messages.DispatchRequested{
 			Origin: origin(), Destination: "crm", Rule: "orders", Event: inner, Former: "evt_" + strings.Repeat("a", 32),
 		},
+		"dispatch-requested-internal": messages.DispatchRequested{
+			Origin: origin(), Destination: "desk", Rule: "notes", Internal: true, Event: inner,
+		},
 	}
 	maps.Copy(all, conversationGoldens())
 	return all

@@ -73,6 +73,7 @@ type DispatchRequested struct {
 	Origin
 	Destination string   `json:"destination"`
 	Rule        string   `json:"rule,omitzero"`
+	Internal    bool     `json:"internal,omitzero"` // only for a destination that takes internal notes when it is delivered
 	Event       Envelope `json:"event"`
 	Former      string   `json:"former,omitzero"` // FormerID of the event
 }

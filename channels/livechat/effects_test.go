@@ -97,3 +97,51 @@ func TestWhatIsToldOfTheUnknown(t *testing.T) {
 		t.Errorf("details %s", unknown.Details)
 	}
 }
+
+// TestUnknownsThatMayBeNotesAreInternal: nobody knows the shape of such a body, so whatever a person may have written is
+// internal unless the body says that all may see it.
+func TestUnknownsThatMayBeNotesAreInternal(t *testing.T) {
+	const event = `"event":{"id":"e","type":"message","text":"x"`
+	v2 := func(rest string) string {
+		return `{"event_type":"chat_ended","token":"t","license_id":"1","chat":{"messages":[{"user_type":"agent","text":"x"}` + rest + `]}}`
+	}
+	tests := map[string]struct {
+		body string
+		want bool
+	}{
+		"malformed, for agents":             {hook("incoming_event", `{`+event+`,"visibility":"agents"}}`), true},
+		"malformed, for agents before 3.4":  {hook("incoming_event", `{`+event+`,"recipients":"agents"}}`), true},
+		"malformed, for all":                {hook("incoming_event", `{`+event+`,"visibility":"all"}}`), false},
+		"malformed, for all before 3.4":     {hook("incoming_event", `{`+event+`,"recipients":"\u0061ll"}}`), false},
+		"malformed, for nobody knows whom":  {hook("incoming_event", `{`+event+`,"visibility":"supervisors"}}`), true},
+		"malformed, of no readable word":    {hook("incoming_event", `{`+event+`,"visibility":["all"]}}`), true},
+		"malformed, and not a word":         {hook("incoming_event", `{`+event+`}}`), true},
+		"an edit, and not a word":           {hook("event_updated", `{`+event+`}}`), true},
+		"a chat without an id, for all":     {hook("incoming_chat", `{"chat":{"thread":{"events":[{"id":"e","text":"x","visibility":"all"}]}}}`), false},
+		"a chat without an id, one note":    {hook("incoming_chat", `{"chat":{"thread":{"events":[{"id":"e","visibility":"all"},{"id":"f","visibility":"agents"}]}}}`), true},
+		"a chat without an id or events":    {hook("incoming_chat", `{"chat":{"thread":{"events":[]},"users":[{"id":"u"}]}}`), false},
+		"properties of an event":            {hook("event_properties_updated", `{"event_id":"e","properties":{"a":{"translation":"x"}}}`), true},
+		"a summary":                         {hook("thread_summary_set", `{"thread_id":"t","summary":{"text":"x"},"event":{"visibility":"all"}}`), true},
+		"a summary that is a text":          {hook("thread_summarized", `{"summary":"x"}`), true},
+		"a new action, for agents":          {hook("note_written", `{"deep":[[{"note":{"Visibility":"agents"}}]]}`), true},
+		"a new action about an event":       {hook("event_reacted", `{"chat_id":"c","event_id":"e"}`), true},
+		"a new action":                      {hook("chat_teleported", `{"chat_id":"c","to":"the moon"}`), false},
+		"a new action that says nothing":    {hook("chat_teleported", `null`), false},
+		"a member that no event holds":      {hook("chat_teleported", `{"secret":{"visibility":"agents"}}`), false},
+		"version 2":                         {v2(``), false},
+		"version 2 with a whisper":          {v2(`,{"user_type":"supervisor","text":"x"}`), true},
+		"the lifecycle, whose event is one": {`{"applicationID":"a","event":"application_installed","payload":{}}`, false},
+		"our own, a word that nobody knows": {`{"event_type":"note_added","note":{"visibility":"agents","text":"x"}}`, true},
+	}
+	for name, tt := range tests {
+		got, err := decodeOn(t, webhook, []byte(tt.body), noon)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		unknown, ok := got.Unknown.(messages.UnknownReceived)
+		if !ok || unknown.Internal != tt.want {
+			t.Errorf("%s: internal %v, ignored %q", name, unknown.Internal, got.Ignored)
+		}
+	}
+}

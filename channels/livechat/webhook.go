@@ -173,8 +173,9 @@ func (r *reading) unknown(action string, details jsontext.Value) messages.Unknow
 		}
 		return c
 	}, action)
+	told := r.details(details)
 	return messages.UnknownReceived{
-		Origin: origin(r.identity, ""), Action: cut(action, maxWord), Details: r.details(details),
+		Origin: origin(r.identity, ""), Action: cut(action, maxWord), Details: told, Internal: told != nil && mayBeNote(told),
 		Revision: messages.Revision(details, r.receivedAt),
 	}
 }
