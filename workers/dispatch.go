@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/livepipe/livepipe/internal/rules"
@@ -87,7 +86,7 @@ func (d *Dispatch) Handle(ctx context.Context, env messages.Envelope, e messages
 	if !ok {
 		return messages.Permanent(messages.ReasonRefused, errors.New("the destination is no longer configured"))
 	}
-	if !destination.Internal && isInternal(e.Event) { // it asked for notes among agents when the event was routed
+	if e.Internal && !destination.Internal { // it asked for internal notes when the event was routed
 		return messages.Permanent(messages.ReasonRefused, errors.New("the destination no longer takes internal notes"))
 	}
 	done, err := d.store.Dispatched(ctx, env.ID)
@@ -126,21 +125,6 @@ func (d *Dispatch) deliver(ctx context.Context, to rules.Destination, env messag
 		d.tell(ctx, e)
 	}
 	return nil
-}
-
-// isInternal reports whether an event is a note among agents, or the edit of one. What cannot be read may be one, and so
-// may the edit of a message that it does not tell the visibility of.
-func isInternal(env messages.Envelope) bool {
-	if env.Type != messages.TypeMessageReceived && env.Type != messages.TypeMessageUpdated {
-		return false
-	}
-	var data struct {
-		Message struct {
-			Internal bool `json:"internal"`
-		} `json:"message"`
-		KeepsVisibility bool `json:"keeps_visibility"`
-	}
-	return json.Unmarshal(env.Data, &data) != nil || data.Message.Internal || data.KeepsVisibility
 }
 
 // tell is the destination "log".

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/internal/conformance"
 	"github.com/livepipe/livepipe/internal/rules"
 	"github.com/livepipe/livepipe/internal/sqlite"
@@ -164,6 +165,42 @@ func (p *publisher) ids(topic string) []string {
 		out = append(out, msg.UUID)
 	}
 	return out
+}
+
+// lookups is a routing store that knows nothing, and counts how often it was asked.
+type lookups struct {
+	err   error
+	asked int
+}
+
+func (l *lookups) PersonType(context.Context, messages.Chat, string) (kind string, known bool, err error) {
+	l.asked++
+	return "", false, l.err
+}
+
+func (l *lookups) IsNote(context.Context, messages.Chat, string) (note, known bool, err error) {
+	l.asked++
+	return false, false, l.err
+}
+
+// requests are the dispatches that were published.
+func (p *publisher) requests(t *testing.T) []messages.DispatchRequested {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []messages.DispatchRequested
+	for _, msg := range p.sent[messages.TypeDispatchRequested.Topic()] {
+		env, err := bus.Unmarshal(msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request, err := messages.Open[messages.DispatchRequested](env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, request)
+	}
+	return all
 }
 
 // notes is a dispatch store in memory.

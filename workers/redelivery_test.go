@@ -132,7 +132,7 @@ func TestRedeliveryHasNoSecondEffect(t *testing.T) {
 	})
 	t.Run("message to routing", func(t *testing.T) {
 		published, e := &publisher{}, received()
-		routing, env := &workers.Routing{Rules: load(t, ""), Publisher: published, Now: time.Now}, seal(t, e)
+		routing, env := &workers.Routing{Rules: load(t, ""), Store: &lookups{}, Publisher: published, Now: time.Now}, seal(t, e)
 		again(t, func(ctx context.Context) error { return routing.Handle(ctx, env, e) })
 		ids := published.ids(messages.TypeDispatchRequested.Topic())
 		if distinct := slices.Compact(ids); len(distinct) != 1 {

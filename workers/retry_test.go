@@ -37,7 +37,7 @@ func newPipeline(t *testing.T) *pipeline {
 	set := webhooks(t, map[string]string{"crm": "https://crm.example"}, "")
 	p := &pipeline{t: t, store: openStore(t), asked: &publisher{}}
 	p.history = newHistory(t, p.store)
-	p.routing = &workers.Routing{Rules: set, Publisher: p.asked, Now: time.Now}
+	p.routing = &workers.Routing{Rules: set, Store: p.store, Publisher: p.asked, Now: time.Now}
 	p.dispatch = workers.NewDispatch(workers.DispatchConfig{
 		Store: p.store, Rules: set, Logger: slog.New(slog.DiscardHandler),
 		HTTP: roundTrip(func(*http.Request) (*http.Response, error) { p.posts++; return answer(200, "")() }),
@@ -100,7 +100,7 @@ func (p *pipeline) deliver() {
 // again three minutes later it has.
 func TestChangesOverTheEdge(t *testing.T) {
 	text := func(words string) string {
-		return `{"chat_id":"chat-1","event":{"id":"m","type":"message","text":"` + words + `","created_at":"2026-01-02T03:00:00Z"}}`
+		return `{"chat_id":"chat-1","event":{"id":"m","type":"message","text":"` + words + `","visibility":"all","created_at":"2026-01-02T03:00:00Z"}}`
 	}
 	tag, press := `{"chat_id":"chat-1","thread_id":"t","tag":"vip"}`, `{"user_id":"u","chat_id":"chat-1","event_id":"m","postback":{"id":"yes","toggled":true}}`
 	status := func(is string) string { return `{"agent_id":"a@example.org","status":"` + is + `"}` }

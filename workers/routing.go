@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/go-json-experiment/json"
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/livepipe/livepipe/internal/bus"
@@ -15,16 +14,32 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
+// RoutingStore knows what an event does not say about the people and the messages of its chat.
+type RoutingStore interface {
+	// PersonType returns what one of the chat's people is; false when nobody has told of them.
+	PersonType(ctx context.Context, chat messages.Chat, personID string) (kind string, known bool, err error)
+	// IsNote reports whether a message is a note among agents, and whether it is stored at all.
+	IsNote(ctx context.Context, chat messages.Chat, messageID string) (note, known bool, err error)
+}
+
 // Routing decides by rules where a message goes, and asks for one dispatch to each destination, so that one that is down
 // never holds up another.
 type Routing struct {
 	Rules     *rules.Set
+	Store     RoutingStore
 	Publisher message.Publisher
 	Now       func() time.Time
 }
 
 // Handle routes a message.
 func (r *Routing) Handle(ctx context.Context, env messages.Envelope, e messages.MessageReceived) error {
+	told, err := r.tellAuthor(ctx, e.Chat, &e.Message)
+	if err == nil && told {
+		env, err = env.Holding(e)
+	}
+	if err != nil {
+		return fmt.Errorf("route message: %w", err)
+	}
 	return r.route(ctx, env, e, rules.OfMessage(env.Type, e.Origin, e.Message))
 }
 
@@ -36,26 +51,47 @@ func (r *Routing) HandleUpload(ctx context.Context, env messages.Envelope, e mes
 
 // HandleEdit routes the new content of a message.
 func (r *Routing) HandleEdit(ctx context.Context, env messages.Envelope, e messages.MessageUpdated) error {
+	told, err := r.tellAuthor(ctx, e.Chat, &e.Message)
+	if err == nil && told {
+		env, err = env.Holding(e)
+	}
+	if err == nil && e.KeepsVisibility {
+		var note, known bool
+		note, known, err = r.Store.IsNote(ctx, e.Chat, e.Message.ID)
+		e.KeepsVisibility, e.Message.Internal = !known, note
+	}
+	if err != nil {
+		return fmt.Errorf("route edit: %w", err)
+	}
 	return r.route(ctx, env, e, rules.OfEdit(e))
 }
 
-// HandleDeletion routes the removal of a message. What is left of its place is for history alone: it may be that of a note
-// among agents, and every destination is told of removals.
+// HandleDeletion routes the removal of a message. It goes on with ids alone, so it passes where nobody knows the message:
+// what is left of its place is for history.
 func (r *Routing) HandleDeletion(ctx context.Context, env messages.Envelope, e messages.MessageDeleted) error {
-	if e.Place != nil {
+	note, known, err := r.Store.IsNote(ctx, e.Chat, e.MessageID)
+	if err == nil && e.Place != nil {
+		note = note || !known && e.Place.Internal != nil && *e.Place.Internal
 		e.Place = nil
-		data, err := json.Marshal(e, json.Deterministic(true))
-		if err != nil {
-			return fmt.Errorf("encode removal: %w", err)
-		}
-		env.Data = data
+		env, err = env.Holding(e)
 	}
-	return r.route(ctx, env, e, rules.OfDeletion(e))
+	if err != nil {
+		return fmt.Errorf("route removal: %w", err)
+	}
+	return r.route(ctx, env, e, rules.OfDeletion(e, note))
 }
 
-// HandleConversation routes what happened to a conversation.
+// HandleConversation routes what happened to a conversation. The properties of a message may quote it, a translation say, so
+// those of a message that nobody knows are taken for a note's.
 func (r *Routing) HandleConversation(ctx context.Context, env messages.Envelope, e messages.ConversationUpdated) error {
-	return r.route(ctx, env, e, rules.OfConversation(e))
+	if e.MessageID == "" {
+		return r.route(ctx, env, e, rules.OfConversation(e, false))
+	}
+	note, known, err := r.Store.IsNote(ctx, e.Chat, e.MessageID)
+	if err != nil {
+		return fmt.Errorf("route change of a message: %w", err)
+	}
+	return r.route(ctx, env, e, rules.OfConversation(e, note || !known))
 }
 
 // HandleAccount routes what happened to the provider's account.
@@ -68,8 +104,23 @@ func (r *Routing) HandleUnknown(ctx context.Context, env messages.Envelope, e me
 	return r.route(ctx, env, e, rules.OfUnknown(e))
 }
 
-// route needs no store: the ids of what it publishes derive from the event and the destination, so that an event that
-// comes again asks for the same dispatches, and dispatch does each once. What is sent on is the event as it came.
+// tellAuthor puts the type that the chat's people tell in the place of a guess, and reports whether it did. As history is
+// another worker, somebody who was told of a moment ago may not be known yet; then the guess goes on, marked as one.
+func (r *Routing) tellAuthor(ctx context.Context, chat messages.Chat, m *messages.Message) (told bool, err error) {
+	if !m.AuthorGuessed {
+		return false, nil
+	}
+	kind, known, err := r.Store.PersonType(ctx, chat, m.Author.ID)
+	if err != nil || !known {
+		return false, err
+	}
+	m.Author.Type, m.AuthorGuessed = kind, false
+	return true, nil
+}
+
+// route writes nothing to a store: the ids of what it publishes derive from the event and the destination, so that an event
+// that comes again asks for the same dispatches, and dispatch does each once. What is sent on is the event as it came, but
+// for the type of an author that was a guess.
 func (r *Routing) route(ctx context.Context, env messages.Envelope, e messages.Event, facts rules.Facts) error {
 	targets, err := r.Rules.Route(facts)
 	if err != nil {
@@ -78,7 +129,8 @@ func (r *Routing) route(ctx context.Context, env messages.Envelope, e messages.E
 	var requests []*message.Message
 	for _, target := range targets {
 		request, err := messages.Seal(messages.DispatchRequested{
-			Origin: e.From(), Destination: target.Destination, Rule: target.Rule, Event: env, Former: messages.FormerID(e),
+			Origin: e.From(), Destination: target.Destination, Rule: target.Rule, Internal: facts.Internal, Event: env,
+			Former: messages.FormerID(e),
 		}, r.Now(), traceParent(ctx))
 		if err != nil {
 			return fmt.Errorf("route event: %w", err)

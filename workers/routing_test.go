@@ -99,7 +99,7 @@ func TestRoutingOutcomes(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			e := received()
-			err := (&workers.Routing{Rules: tt.rules, Publisher: tt.publisher, Now: time.Now}).Handle(t.Context(), seal(t, e), e)
+			err := (&workers.Routing{Store: &lookups{}, Rules: tt.rules, Publisher: tt.publisher, Now: time.Now}).Handle(t.Context(), seal(t, e), e)
 			if !tt.check(err) {
 				t.Errorf("outcome %v", err)
 			}
@@ -146,7 +146,7 @@ func TestRoutingOfEveryKindOfEvent(t *testing.T) {
 	for name, tt := range tests {
 		published := &publisher{}
 		env, err := tt.handle(&workers.Routing{
-			Rules:     load(t, places+"rules: [{name: one, when: '"+tt.when+"', to: [crm]}, {name: rest, when: 'true', to: [drop]}]"),
+			Store: &lookups{}, Rules: load(t, places+"rules: [{name: one, when: '"+tt.when+"', to: [crm]}, {name: rest, when: 'true', to: [drop]}]"),
 			Publisher: published, Now: time.Now,
 		})
 		sent := published.sent[messages.TypeDispatchRequested.Topic()]

@@ -85,6 +85,7 @@ type Store interface {
 	ingress.Accounts
 	workers.HistoryStore
 	workers.DeliveryStore
+	workers.RoutingStore
 	workers.DispatchStore
 	workers.MediaStore
 	RetentionStore

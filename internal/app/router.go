@@ -77,7 +77,9 @@ func (p *process) handlers() (map[string][]router.Route, error) {
 		return nil, err
 	}
 	delivery := &workers.Delivery{Store: p.Store}
-	routing := &workers.Routing{Rules: p.Router.Rules, Publisher: watched{p.Bus.Publisher, p.health}, Now: time.Now}
+	routing := &workers.Routing{
+		Rules: p.Router.Rules, Store: p.Store, Publisher: watched{p.Bus.Publisher, p.health}, Now: time.Now,
+	}
 	media := &workers.Media{Store: p.Store, Blobs: p.Blobs, Cleaner: media.NewCleaner(media.Config{}), Now: time.Now}
 	dispatch := workers.NewDispatch(workers.DispatchConfig{Store: p.Store, Rules: p.Router.Rules, Logger: p.log})
 	p.onStop("dispatch", func(context.Context) error {

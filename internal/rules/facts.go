@@ -16,9 +16,12 @@ type Facts struct {
 	User     string `expr:"user"`
 	ChatID   string `expr:"chat_id"`
 	ThreadID string `expr:"thread_id"`
+	// Internal says that the event tells, or may tell, what agents wrote among themselves: it goes only to destinations that
+	// ask for that.
+	Internal bool `expr:"internal"`
 
 	Message MessageFacts `expr:"message"`
-	Author  PersonFacts  `expr:"author"` // who wrote the message or did what the event tells; empty: LiveChat itself
+	Author  AuthorFacts  `expr:"author"` // who wrote the message or did what the event tells; empty: LiveChat itself
 	File    FileFacts    `expr:"file"`
 
 	Change   string      `expr:"change"`    // of a conversation: a word of messages.Change
@@ -33,15 +36,22 @@ type Facts struct {
 }
 
 // MessageFacts describe the message. Text is empty where there is none; CreatedAt is in the sender's own offset. Of a
-// removed one there is the ID and nothing else.
+// removed one there are the ID, and Internal where history knew it.
 type MessageFacts struct {
 	ID        string    `expr:"id"`
 	Type      string    `expr:"type"`
 	Text      string    `expr:"text"`
 	CreatedAt time.Time `expr:"created_at"`
-	Internal  bool      `expr:"internal"` // a note among agents
+	Internal  bool      `expr:"internal"` // a note among agents; of a message's properties: it may be one
 	Edited    bool      `expr:"edited"`   // the event is an edit; the other facts are those after it
 	Deleted   bool      `expr:"deleted"`  // the event is a removal
+}
+
+// AuthorFacts are PersonFacts of whoever wrote or did something.
+type AuthorFacts struct {
+	ID      string `expr:"id"`
+	Type    string `expr:"type"`
+	Guessed bool   `expr:"guessed"` // nobody has told the type: the shape of the id did
 }
 
 // PersonFacts describe somebody. Type is visitor, agent, bot or system, or another word of the channel; empty when the
@@ -65,7 +75,8 @@ type FileFacts struct {
 func OfMessage(t messages.Type, o messages.Origin, m messages.Message) Facts {
 	f := of(t, o)
 	f.Message = MessageFacts{ID: m.ID, Type: m.Type, Internal: m.Internal}
-	f.Author = PersonFacts(m.Author)
+	f.Internal = m.Internal
+	f.Author = AuthorFacts{ID: m.Author.ID, Type: m.Author.Type, Guessed: m.AuthorGuessed}
 	if m.Text != nil {
 		f.Message.Text = *m.Text
 	}
@@ -89,26 +100,30 @@ func OfMessage(t messages.Type, o messages.Origin, m messages.Message) Facts {
 func OfEdit(e messages.MessageUpdated) Facts {
 	f := OfMessage(e.Type(), e.Origin, e.Message)
 	f.Message.Edited = true
-	f.Message.Internal = f.Message.Internal || e.KeepsVisibility // nobody can tell that it is none
+	if e.KeepsVisibility { // nobody can tell that it is no note
+		f.Internal, f.Message.Internal = true, true
+	}
 	return f
 }
 
-// OfDeletion gathers the facts of a removal.
-func OfDeletion(e messages.MessageDeleted) Facts {
+// OfDeletion gathers the facts of a removal. Note says that the message was a note among agents.
+func OfDeletion(e messages.MessageDeleted, note bool) Facts {
 	f := of(e.Type(), e.Origin)
-	f.Message = MessageFacts{ID: e.MessageID, Deleted: true}
+	f.Internal, f.Message = note, MessageFacts{ID: e.MessageID, Internal: note, Deleted: true}
 	return f
 }
 
-// OfConversation gathers the facts of what happened to a conversation.
-func OfConversation(e messages.ConversationUpdated) Facts {
+// OfConversation gathers the facts of what happened to a conversation. Note says that the message it is about may be a note
+// among agents. Summaries are written for agents.
+func OfConversation(e messages.ConversationUpdated, note bool) Facts {
 	f := of(e.Type(), e.Origin)
+	f.Internal, f.Message.Internal = note || e.Change == messages.ThreadSummarySet, note
 	f.ThreadID, f.Change, f.Tag, f.Reason, f.AgentIDs = e.ThreadID, string(e.Change), e.Tag, e.Reason, e.AgentIDs
 	f.Message.ID = e.MessageID
 	for _, id := range e.GroupIDs {
 		f.GroupIDs = append(f.GroupIDs, int(id))
 	}
-	f.Author, f.Person = PersonFacts{ID: e.By}, PersonFacts{ID: e.Removed}
+	f.Author, f.Person = AuthorFacts{ID: e.By}, PersonFacts{ID: e.Removed}
 	if e.Change == messages.PersonAdded && len(e.People) > 0 {
 		f.Person.ID = e.People[0].ID
 	}
@@ -133,7 +148,7 @@ func OfAccount(e messages.AccountUpdated) Facts {
 // OfUnknown gathers the facts of something that livepipe has no word for.
 func OfUnknown(e messages.UnknownReceived) Facts {
 	f := of(e.Type(), e.Origin)
-	f.Action = e.Action
+	f.Action, f.Internal = e.Action, e.Internal
 	return f
 }
 

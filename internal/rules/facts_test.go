@@ -17,6 +17,8 @@ func TestFacts(t *testing.T) {
 	}
 	note := message
 	note.Internal = true
+	guessed := message
+	guessed.AuthorGuessed = true
 	picture := message
 	picture.Content = &messages.Content{File: &messages.Attachment{URL: "https://a.example", Filename: "a.png", ContentType: "image/png", Size: 7}}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -24,10 +26,10 @@ func TestFacts(t *testing.T) {
 	visitor := messages.Person{ID: "v1", Type: "visitor"}
 	change := func(e messages.ConversationUpdated) Facts {
 		e.Origin = from
-		return OfConversation(e)
+		return OfConversation(e, false)
 	}
 	written := Facts{
-		Message: MessageFacts{ID: "m1", Type: "message", Text: "hello", CreatedAt: at}, Author: PersonFacts{"v1", "visitor"},
+		Message: MessageFacts{ID: "m1", Type: "message", Text: "hello", CreatedAt: at}, Author: AuthorFacts{ID: "v1", Type: "visitor"},
 	}
 	with := func(f Facts, change func(*Facts)) Facts {
 		change(&f)
@@ -41,7 +43,11 @@ func TestFacts(t *testing.T) {
 		"a message": {OfMessage(messages.TypeMessageReceived, from, message), messages.TypeMessageReceived, written},
 		"a note among agents": {
 			OfMessage(messages.TypeMessageReceived, from, note), messages.TypeMessageReceived,
-			with(written, func(f *Facts) { f.Message.Internal = true }),
+			with(written, func(f *Facts) { f.Internal, f.Message.Internal = true, true }),
+		},
+		"a message whose author was guessed": {
+			OfMessage(messages.TypeMessageReceived, from, guessed), messages.TypeMessageReceived,
+			with(written, func(f *Facts) { f.Author.Guessed = true }),
 		},
 		"a file that stands with LiveChat": {
 			OfMessage(messages.TypeMessageReceived, from, picture), messages.TypeMessageReceived,
@@ -49,24 +55,28 @@ func TestFacts(t *testing.T) {
 		},
 		"an edit of a note": {
 			OfEdit(messages.MessageUpdated{Origin: from, Message: note}), messages.TypeMessageUpdated,
-			with(written, func(f *Facts) { f.Message.Internal, f.Message.Edited = true, true }),
+			with(written, func(f *Facts) { f.Internal, f.Message.Internal, f.Message.Edited = true, true, true }),
 		},
 		"a removal": {
-			OfDeletion(messages.MessageDeleted{Origin: from, MessageID: "m1"}), messages.TypeMessageDeleted,
+			OfDeletion(messages.MessageDeleted{Origin: from, MessageID: "m1"}, false), messages.TypeMessageDeleted,
 			Facts{Message: MessageFacts{ID: "m1", Deleted: true}},
+		},
+		"the removal of a note": {
+			OfDeletion(messages.MessageDeleted{Origin: from, MessageID: "m1"}, true), messages.TypeMessageDeleted,
+			Facts{Internal: true, Message: MessageFacts{ID: "m1", Internal: true, Deleted: true}},
 		},
 		"somebody comes": {
 			change(messages.ConversationUpdated{Change: messages.PersonAdded, ThreadID: "t1", People: []messages.Person{ada}, By: "bob", Reason: "manual"}),
 			messages.TypeConversationUpdated,
 			Facts{
-				ThreadID: "t1", Change: "person_added", Author: PersonFacts{ID: "bob"}, Person: PersonFacts{"ada@example.org", "agent"},
+				ThreadID: "t1", Change: "person_added", Author: AuthorFacts{ID: "bob"}, Person: PersonFacts{"ada@example.org", "agent"},
 				Reason: "manual",
 			},
 		},
 		"somebody goes": {
 			change(messages.ConversationUpdated{Change: messages.PersonRemoved, Removed: ada.ID, By: visitor.ID, People: []messages.Person{visitor, ada}}),
 			messages.TypeConversationUpdated,
-			Facts{Change: "person_removed", Author: PersonFacts{"v1", "visitor"}, Person: PersonFacts{"ada@example.org", "agent"}},
+			Facts{Change: "person_removed", Author: AuthorFacts{ID: "v1", Type: "visitor"}, Person: PersonFacts{"ada@example.org", "agent"}},
 		},
 		"a chat opens: nobody came or went": {
 			change(messages.ConversationUpdated{Change: messages.ChatOpened, ThreadID: "t1", People: []messages.Person{visitor, ada}, GroupIDs: []int64{0}}),
@@ -88,13 +98,27 @@ func TestFacts(t *testing.T) {
 			messages.TypeConversationUpdated,
 			Facts{Change: "message_properties_updated", Message: MessageFacts{ID: "m1"}},
 		},
+		"properties of what may be a note": {
+			OfConversation(messages.ConversationUpdated{Origin: from, Change: messages.MessagePropertiesUpdated, MessageID: "m1"}, true),
+			messages.TypeConversationUpdated,
+			Facts{Internal: true, Change: "message_properties_updated", Message: MessageFacts{ID: "m1", Internal: true}},
+		},
+		"a summary, which is for agents": {
+			change(messages.ConversationUpdated{Change: messages.ThreadSummarySet, ThreadID: "t1"}),
+			messages.TypeConversationUpdated,
+			Facts{Internal: true, Change: "thread_summary_set", ThreadID: "t1"},
+		},
 		"an agent is suspended": {
 			OfAccount(messages.AccountUpdated{Origin: from, Action: "agent_suspended", Subject: ada.ID, By: "bob"}),
 			messages.TypeAccountUpdated,
-			Facts{Action: "agent_suspended", Subject: ada.ID, Author: PersonFacts{ID: "bob"}},
+			Facts{Action: "agent_suspended", Subject: ada.ID, Author: AuthorFacts{ID: "bob"}},
 		},
 		"something unknown": {
 			OfUnknown(messages.UnknownReceived{Origin: from, Action: "chat_beamed"}), messages.TypeUnknownReceived, Facts{Action: "chat_beamed"},
+		},
+		"something unknown that may be a note": {
+			OfUnknown(messages.UnknownReceived{Origin: from, Action: "chat_beamed", Internal: true}), messages.TypeUnknownReceived,
+			Facts{Action: "chat_beamed", Internal: true},
 		},
 	}
 	for name, tt := range tests {
@@ -113,22 +137,23 @@ func TestConditionsKnowTheFacts(t *testing.T) {
 	transfer := OfConversation(messages.ConversationUpdated{
 		Origin: somewhere(), Change: messages.ChatTransferred, ThreadID: "t1", Reason: "manual", By: "bob", GroupIDs: []int64{5, 9},
 		AgentIDs: []string{"ada"}, People: []messages.Person{{ID: "bob", Type: "agent"}},
-	})
+	}, false)
 	tests := map[string]struct {
 		facts Facts
 		when  string
 	}{
 		"a transfer": {transfer, `change == "chat_transferred" and 9 in group_ids and "ada" in agent_ids and reason == "manual" and thread_id == "t1" and author.type == "agent"`},
 		"nothing of what it has not": {transfer, `tag + action + subject + person.id + person.type + message.id + message.text + file.name == ""` +
-			` and not message.internal and not message.edited and not message.deleted and message.created_at.IsZero()`},
-		"a removal": {OfDeletion(messages.MessageDeleted{Origin: somewhere(), MessageID: "m"}), `message.deleted and message.id == "m"`},
+			` and not internal and not author.guessed and not message.internal and not message.edited and not message.deleted and message.created_at.IsZero()`},
+		"a removal": {OfDeletion(messages.MessageDeleted{Origin: somewhere(), MessageID: "m"}, false), `message.deleted and message.id == "m"`},
 		"an edit":   {OfEdit(messages.MessageUpdated{Origin: somewhere()}), `message.edited and type == "livechat.message.updated.v1"`},
-		"a note":    {wrote("x", func(m *messages.Message) { m.Internal = true }), `message.internal`},
+		"a note":    {wrote("x", func(m *messages.Message) { m.Internal = true }), `internal and message.internal`},
+		"a guess":   {wrote("x", func(m *messages.Message) { m.AuthorGuessed = true }), `author.guessed and author.type == "visitor"`},
 		"an account": {
 			OfAccount(messages.AccountUpdated{Action: "tag_created", Subject: "vip"}), `action startsWith "tag_" and subject == "vip"`,
 		},
 		"who came": {
-			OfConversation(messages.ConversationUpdated{Change: messages.PersonAdded, People: []messages.Person{{ID: "b", Type: "bot"}}}),
+			OfConversation(messages.ConversationUpdated{Change: messages.PersonAdded, People: []messages.Person{{ID: "b", Type: "bot"}}}, false),
 			`change == "person_added" and person.type == "bot"`,
 		},
 	}

@@ -31,7 +31,7 @@ func TestInternalNotesGoOnlyWhereTheyAreAskedFor(t *testing.T) {
 		"no rule matches":      {`rules: [{name: a, when: "false", to: [desk]}]`, []string{}, []string{"log by "}},
 		"those who ask get it": {`rules: [{name: a, when: "true", to: [crm, desk, audit, plain, log]}]`, []string{"desk by a", "audit by a"}, []string{"crm by a", "desk by a", "audit by a", "plain by a", "log by a"}},
 		"nobody asks":          {`rules: [{name: a, when: "true", to: [crm]}]`, []string{}, []string{"crm by a"}},
-		"a rule for them does not ask for its destination": {`rules: [{name: a, when: "message.internal", to: [crm]}, {name: b, when: "true", to: [desk]}]`, []string{}, []string{"desk by b"}},
+		"a rule for them does not ask for its destination": {`rules: [{name: a, when: "internal", to: [crm]}, {name: b, when: "true", to: [desk]}]`, []string{}, []string{"desk by b"}},
 		"who asks later gets it":                           {`rules: [{name: a, when: "true", to: [crm], continue: true}, {name: b, when: "true", to: [desk]}]`, []string{"desk by b"}, []string{"crm by a", "desk by b"}},
 	}
 	for name, tt := range tests {
@@ -46,6 +46,10 @@ func TestInternalNotesGoOnlyWhereTheyAreAskedFor(t *testing.T) {
 			}{
 				"a note": {wrote("x", asNote), tt.note}, "its edit": {edit(true, false), tt.note},
 				"the edit of who knows what": {edit(false, true), tt.note},
+				"its removal":                {OfDeletion(messages.MessageDeleted{Origin: somewhere(), MessageID: "m"}, true), tt.note},
+				"what is done to it":         {OfConversation(messages.ConversationUpdated{Change: messages.MessagePropertiesUpdated, MessageID: "m"}, true), tt.note},
+				"what may hold one":          {OfUnknown(messages.UnknownReceived{Internal: true}), tt.note},
+				"the removal of other":       {OfDeletion(messages.MessageDeleted{Origin: somewhere(), MessageID: "m"}, false), tt.open},
 				"a message":                  {wrote("x"), tt.open}, "the edit of one": {edit(false, false), tt.open},
 			} {
 				got, err := set.Route(check.facts)

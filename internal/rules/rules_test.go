@@ -63,6 +63,7 @@ func TestExampleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	byBot := func(m *messages.Message) { m.Author.Type = "bot" }
+	maybeBot := func(m *messages.Message) { m.Author.Type, m.AuthorGuessed = "bot", true }
 	image := func(m *messages.Message) {
 		m.Text, m.Type = nil, messages.MessageFile
 		m.File = &messages.File{ID: "media_1", ContentType: "image/png", Size: 2_000_000}
@@ -74,6 +75,7 @@ func TestExampleFile(t *testing.T) {
 		want  []string
 	}{
 		"a bot is dropped":       {wrote("order", byBot), []string{}},
+		"who may be one is not":  {wrote("order", maybeBot), []string{"archive by everything-is-archived", "crm by orders", "audit by orders"}},
 		"a word":                 {wrote("My ORDER is late"), []string{"archive by everything-is-archived", "crm by orders", "audit by orders"}},
 		"a pattern":              {wrote("about #123456"), []string{"archive by everything-is-archived", "crm by orders", "audit by orders"}},
 		"an image":               {wrote("", image), []string{"archive by everything-is-archived", "audit by large-images"}},
@@ -81,10 +83,12 @@ func TestExampleFile(t *testing.T) {
 		"only the first":         {wrote("hello"), []string{"archive by everything-is-archived"}},
 		"a note among agents":    {wrote("order", internal), []string{"desk by the-desk"}},
 		"an edit":                {OfEdit(messages.MessageUpdated{Message: messages.Message{Text: new(string)}}), []string{"archive by everything-is-archived"}},
-		"a transfer":             {OfConversation(messages.ConversationUpdated{Change: messages.ChatTransferred, GroupIDs: []int64{5}}), []string{"archive by everything-is-archived", "desk by the-desk"}},
-		"a transfer elsewhere":   {OfConversation(messages.ConversationUpdated{Change: messages.ChatTransferred, GroupIDs: []int64{6}}), []string{"archive by everything-is-archived"}},
-		"a tag":                  {OfConversation(messages.ConversationUpdated{Change: messages.ThreadTagged, Tag: "vip"}), []string{"archive by everything-is-archived", "crm by vip"}},
-		"something unknown":      {OfUnknown(messages.UnknownReceived{}), []string{"archive by everything-is-archived", "audit by what-livepipe-does-not-know"}},
+		"a transfer":             {OfConversation(messages.ConversationUpdated{Change: messages.ChatTransferred, GroupIDs: []int64{5}}, false), []string{"archive by everything-is-archived", "desk by the-desk"}},
+		"a transfer elsewhere":   {OfConversation(messages.ConversationUpdated{Change: messages.ChatTransferred, GroupIDs: []int64{6}}, false), []string{"archive by everything-is-archived"}},
+		"a tag":                  {OfConversation(messages.ConversationUpdated{Change: messages.ThreadTagged, Tag: "vip"}, false), []string{"archive by everything-is-archived", "crm by vip"}},
+		"something unknown":      {OfUnknown(messages.UnknownReceived{}), []string{"archive by everything-is-archived", "audit by what-livepipe-does-not-know", "desk by what-livepipe-does-not-know"}},
+		"unknown, maybe a note":  {OfUnknown(messages.UnknownReceived{Internal: true}), []string{"desk by what-livepipe-does-not-know"}},
+		"a summary":              {OfConversation(messages.ConversationUpdated{Change: messages.ThreadSummarySet}, false), []string{"desk by the-desk"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -42,9 +42,9 @@ func (s *Set) Asks(t messages.Type) bool {
 }
 
 // Route lists where an event goes, each destination once. The first rule that matches ends the list unless it says
-// "continue". What no rule matches goes to the log, so that a gap in the rules is seen. A note among agents goes only to
-// destinations that take internal ones; the others are left out whatever the rules say. The error is permanent and names
-// the rule; it never quotes the message.
+// "continue". What no rule matches goes to the log, so that a gap in the rules is seen. What is internal goes only to
+// destinations that ask for that; the others are left out whatever the rules say. The error is permanent and names the
+// rule; it never quotes the message.
 func (s *Set) Route(f Facts) ([]Target, error) {
 	var targets []Target
 	matched := false
@@ -75,7 +75,7 @@ func (s *Set) Route(f Facts) ([]Target, error) {
 
 // takes reports whether an event may go to a destination at all.
 func (s *Set) takes(name string, f Facts) bool {
-	return !f.Message.Internal || s.destinations[name].Internal
+	return !f.Internal || s.destinations[name].Internal
 }
 
 // Destination finds a destination by its name.
