@@ -109,6 +109,7 @@ func TestAccountLife(t *testing.T) {
 	d.refuses("", "no account of org", on("rotate")...)
 	d.refuses("", "no account of org", on("remove")...)
 	d.refuses("", "colon", "add", "--org=a:b", "--livechat=c")
+	d.refuses("", "1 to 256 bytes", "add", "--org="+strings.Repeat("o", 257), "--livechat=c")
 
 	secrets := []string{d.gives(tokenForm, on("add", "--organization-id=0d9b6c1e-6c1f-4a52-9c7e-2f8f7a1b5d11")...)}
 	again := func(form string, args ...string) { secrets = append(secrets, d.gives(form, args...)) }

@@ -7,7 +7,10 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-const name = "livechat"
+const (
+	name        = "livechat"
+	webhookPath = "/webhooks/livechat"
+)
 
 // Channel is LiveChat.
 func Channel() channels.Channel {
@@ -16,10 +19,10 @@ func Channel() channels.Channel {
 		Identify:    ParseIdentifier,
 		Credentials: credentials,
 		Endpoints: []channels.Endpoint{
-			{Path: "/webhooks/livechat", Actions: map[string]channels.Action{ // one URL for every organisation of an app
+			{Path: webhookPath, Actions: map[string]channels.Action{ // one URL for every organisation of an app
 				"": {Service: channels.Receive, Decode: sniffed(answerWebhook, refuseShape)},
 			}},
-			{Path: "/webhooks/livechat/:identifier", Actions: map[string]channels.Action{
+			{Path: webhookPath + "/:identifier", Actions: map[string]channels.Action{
 				"": {Service: channels.Receive, Decode: sniffed(answerWebhook, decodeWebhook)},
 			}},
 			{Path: "/livechat/:identifier", Actions: map[string]channels.Action{

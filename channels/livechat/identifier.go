@@ -37,11 +37,21 @@ func ParseIdentifier(segment string) (channels.Identity, error) {
 		return channels.Identity{}, invalidIdentifier("The identifier must hold exactly three parts, split by colons.")
 	}
 	for _, part := range [...]string{org, user, chat} {
-		if part == "" || len(part) > maxID || !printable(part) {
+		if !ValidPart(part) {
 			return channels.Identity{}, invalidIdentifier("Each part of the identifier must be 1 to 256 bytes of UTF-8 without control characters.")
 		}
 	}
 	return channels.Identity{Tenant: messages.Tenant{Org: org, LiveChat: chat}, User: user}, nil
+}
+
+// ValidPart reports whether s can be a part of an identifier: 1 to 256 bytes of UTF-8 without a colon or a control
+// character. An account of any other name could never be called for.
+func ValidPart(s string) bool { return validID(s) && !strings.Contains(s, ":") }
+
+// WebhookPath is where LiveChat posts for one identity, with the one spelling of its identifier that needs no escape in
+// a URL.
+func WebhookPath(of channels.Identity) string {
+	return webhookPath + "/" + bareURLSafe.EncodeToString([]byte(of.Tenant.Org+":"+of.User+":"+of.Tenant.LiveChat))
 }
 
 // decodeBase64 takes either alphabet, but not both in one identifier, and refuses line breaks, wrong padding and

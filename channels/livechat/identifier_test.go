@@ -3,6 +3,7 @@ package livechat_test
 import (
 	"encoding/base64"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -124,4 +125,27 @@ func FuzzParseIdentifier(f *testing.F) {
 			t.Errorf("%q was accepted and is no spelling of %v", segment, got)
 		}
 	})
+}
+
+// TestValidPartIsTheRuleOfIdentifiers: an account can have a name if and only if an identifier can.
+func TestValidPartIsTheRuleOfIdentifiers(t *testing.T) {
+	valid := []string{"org123", "my org", "\u804a\u5929", "a\ufffd", longest}
+	for i, part := range append(valid, "", longest+"x", "a:b", "a\x00", "a\n", "a\u0085", "a\xff") {
+		want := i < len(valid)
+		_, err := livechat.ParseIdentifier(encode("org:user:" + part))
+		if got := livechat.ValidPart(part); got != want || (err == nil) != want {
+			t.Errorf("%.10q: valid %v, as a part of an identifier: %v, want %v", part, got, err, want)
+		}
+	}
+}
+
+func TestWebhookPathIsRead(t *testing.T) {
+	for _, of := range []channels.Identity{identity("org123", "user456", "lc-789"), identity("o?>", "u\u00ff?", "l~~"), identity(longest, longest, longest)} {
+		path := livechat.WebhookPath(of)
+		segment, ok := strings.CutPrefix(path, "/webhooks/livechat/")
+		got, err := livechat.ParseIdentifier(segment)
+		if !ok || err != nil || got != of || url.PathEscape(segment) != segment {
+			t.Errorf("%s leads to %+v, %v, want %+v", path, got, err, of)
+		}
+	}
 }

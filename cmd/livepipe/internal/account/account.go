@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/livepipe/livepipe/channels/livechat"
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -33,17 +34,15 @@ type TenantFlags struct {
 
 // Tenant is the tenant that the flags name.
 func (f TenantFlags) Tenant() (messages.Tenant, error) {
-	if !isIdentifierPart(f.Org) || !isIdentifierPart(f.LiveChat) {
-		return messages.Tenant{}, errors.New("--org and --livechat must not be empty or hold a colon or a control character: they are parts of orgId:userId:livechat-id")
+	if !livechat.ValidPart(f.Org) || !livechat.ValidPart(f.LiveChat) {
+		return messages.Tenant{}, fmt.Errorf("--org and --livechat are parts of orgId:userId:livechat-id: each %w", errPart)
 	}
 	return messages.Tenant{Org: f.Org, LiveChat: f.LiveChat}, nil
 }
 
-func isIdentifierPart(s string) bool {
-	return s != "" && !strings.Contains(s, ":") && !strings.ContainsFunc(s, isNoText)
-}
+var errPart = errors.New("must be 1 to 256 bytes of UTF-8 without a colon or a control character")
 
-// isNoText tells what has no place in a name: control characters, and bytes that are no UTF-8.
+// isNoText tells what has no place in a secret: control characters, and bytes that are no UTF-8.
 func isNoText(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
 
 // Account reads the account that the flags name.

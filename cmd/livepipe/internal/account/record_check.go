@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/livepipe/livepipe/channels/livechat"
 	"github.com/livepipe/livepipe/internal/store"
 )
 
@@ -11,8 +12,8 @@ import (
 func (r *accountRecord) check(found *faults) {
 	fault := func(field, says string) { found.add(r.line, field, says) }
 	for _, part := range []struct{ field, value string }{{"org", r.Org}, {"livechat", r.LiveChat}} {
-		if !isIdentifierPart(part.value) {
-			fault(part.field, "must not be empty or hold a colon or a control character")
+		if !livechat.ValidPart(part.value) {
+			fault(part.field, errPart.Error())
 		}
 	}
 	if r.OrganizationID != "" && !isOrganizationID(r.OrganizationID) {
