@@ -124,3 +124,50 @@ func TestOneBrokerForEachDirectory(t *testing.T) {
 		t.Errorf("second serve: exit %d %s", code, errs)
 	}
 }
+
+// TestFirstCommandMakesTheStore, where it is the default one and is not there: nothing else makes or changes one.
+func TestFirstCommandMakesTheStore(t *testing.T) {
+	accounts := writeFile(t, "accounts.json", `{"org":"org123","livechat":"lc-789"}`)
+	for name, c := range map[string]struct {
+		args []string
+		env  string
+		code int
+	}{
+		"account add":              {args: on("add")},
+		"account import":           {args: []string{"import", accounts}},
+		"an import that is dry":    {args: []string{"import", accounts, "--dry-run"}, code: 1},
+		"account show":             {args: on("show"), code: 1},
+		"a store that has a name":  {args: on("add"), env: "LIVEPIPE_STORE=sqlite:" + filepath.Join(t.TempDir(), "typo.db"), code: 1},
+		"a store of no schema yet": {args: on("add"), code: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			file := filepath.Join(data, "livepipe.db")
+			if strings.Contains(name, "no schema") {
+				if err := os.Mkdir(data, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			env := []string{"LIVEPIPE_DATA=" + data, c.env}
+			_, errs, code := command(t, env, append([]string{"account"}, c.args...)...)
+			if code != c.code || code == 0 && !strings.Contains(errs, "Made the store "+file) || code == 1 && !strings.Contains(errs, "livepipe provision") {
+				t.Errorf("exit %d, want %d: %s", code, c.code, errs)
+			}
+			if code != 0 {
+				return
+			}
+			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("the store: %v %v", info, err)
+			}
+			if list, errs, _ := command(t, env, "account", "list"); !strings.Contains(list, "org123") {
+				t.Errorf("list: %s%s", list, errs)
+			}
+			if _, errs, code := command(t, env, append([]string{"account"}, on("add")...)...); code != 0 || strings.Contains(errs, "Made") || strings.Contains(errs, "first account") {
+				t.Errorf("a second time: exit %d %s", code, errs)
+			}
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/livepipe/livepipe/channels"
 	"github.com/livepipe/livepipe/channels/livechat"
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/store"
@@ -38,6 +39,11 @@ func (f TenantFlags) Tenant() (messages.Tenant, error) {
 		return messages.Tenant{}, fmt.Errorf("--org and --livechat are parts of orgId:userId:livechat-id: each %w", errPart)
 	}
 	return messages.Tenant{Org: f.Org, LiveChat: f.LiveChat}, nil
+}
+
+// WebhookPath is where LiveChat posts for an account. The user of an identifier decides nothing.
+func WebhookPath(of messages.Tenant) string {
+	return livechat.WebhookPath(channels.Identity{Tenant: of, User: "livechat"})
 }
 
 var errPart = errors.New("must be 1 to 256 bytes of UTF-8 without a colon or a control character")

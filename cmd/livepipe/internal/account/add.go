@@ -48,12 +48,25 @@ func (c *addCmd) Run(ctx context.Context, std settings.Streams) error {
 	if c.OrganizationID != "" && !isOrganizationID(c.OrganizationID) {
 		return fmt.Errorf("--organization-id %w", errOrganizationID)
 	}
-	return c.WithStore(ctx, func(db settings.OpenStore) error {
+	return c.WithFirstStore(ctx, std, func(db settings.OpenStore) error {
 		accounts, err := db.Accounts(ctx)
 		if err != nil {
 			return fmt.Errorf("list accounts: %w", err)
 		}
-		return c.add(ctx, std, db, accounts, tenant, kind)
+		ever, err := db.AnyAccountEver(ctx)
+		if err != nil {
+			return fmt.Errorf("look for the first account: %w", err)
+		}
+		if err := c.add(ctx, std, db, accounts, tenant, kind); err != nil {
+			return err
+		}
+		if _, there := find(accounts, tenant); !there {
+			fmt.Fprintf(std.Err, "LiveChat's webhooks for this account go to https://YOUR-HOST%s\n", WebhookPath(tenant))
+		}
+		if !ever {
+			fmt.Fprintln(std.Err, "It is the first account: from now on no call is let in without credentials, unless LIVEPIPE_ACCESS=open.")
+		}
+		return nil
 	})
 }
 

@@ -54,7 +54,7 @@ func (c *importCmd) Run(ctx context.Context, std settings.Streams) error {
 	if len(records) == 0 {
 		return errors.New("the file holds no account")
 	}
-	return c.WithStore(ctx, func(db settings.OpenStore) error {
+	return c.with(ctx, std, func(db settings.OpenStore) error {
 		accounts, err := db.Accounts(ctx)
 		if err != nil {
 			return fmt.Errorf("list accounts: %w", err)
@@ -74,6 +74,14 @@ func (c *importCmd) Run(ctx context.Context, std settings.Streams) error {
 		}
 		return c.apply(ctx, std, db, p.changes)
 	})
+}
+
+// with opens the store. Only an import that writes may make one.
+func (c *importCmd) with(ctx context.Context, std settings.Streams, use func(settings.OpenStore) error) error {
+	if c.DryRun {
+		return c.WithStore(ctx, use)
+	}
+	return c.WithFirstStore(ctx, std, use)
 }
 
 func (c *importCmd) read() ([]byte, error) {

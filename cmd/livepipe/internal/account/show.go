@@ -91,6 +91,7 @@ func printAccount(out io.Writer, a store.Account) {
 	} else {
 		line("organization", Shown(a.OrganizationID))
 	}
+	line("webhooks", "https://YOUR-HOST"+WebhookPath(a.Tenant))
 	line("since", when(a.CreatedAt))
 	limit("requests per second", a.Limits.RequestsPerSecond, "", "no limit of its own")
 	limit("largest body", float64(a.Limits.BodyBytes), " bytes", "as the process")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -85,6 +86,25 @@ func (c ProcessConfig) WithStore(ctx context.Context, use func(OpenStore) error)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return use(db)
+}
+
+// WithFirstStore is WithStore for the commands that people begin with: it makes the default store when there is none. A
+// store that LIVEPIPE_STORE names is never made here, because a name may be a slip; nor is the schema of one that is there
+// changed, because a process may be using it.
+func (c ProcessConfig) WithFirstStore(ctx context.Context, std Streams, use func(OpenStore) error) error {
+	if c.Store == "" {
+		path, err := filepath.Abs(c.DataPath("livepipe.db"))
+		if err != nil {
+			return fmt.Errorf("find the store: %w", err)
+		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			if _, err := c.Migrate(ctx); err != nil {
+				return err
+			}
+			fmt.Fprintf(std.Err, "Made the store %s (LIVEPIPE_DATA says where).\n", path)
+		}
+	}
+	return c.WithStore(ctx, use)
 }
 
 // Migrate brings the store's schema up to date and says which store that is.
