@@ -32,13 +32,17 @@ type office struct {
 }
 
 func openOffice(t *testing.T, env ...string) *office {
+	o := emptyOffice(t)
+	o.env = append(append(o.env, "LIVEPIPE_LIVECHAT_TOKEN="+apiToken, "LIVEPIPE_LIVECHAT_CLIENT_ID="+appID), env...)
+	o.run(0, "provision")
+	return o
+}
+
+// emptyOffice is one in which nothing has run, and nobody has set what an operator sets.
+func emptyOffice(t *testing.T) *office {
 	o := &office{t: t, server: standin.Start(apiHeader)}
 	t.Cleanup(o.server.Close)
-	o.env = append([]string{
-		"LIVEPIPE_DATA=" + t.TempDir(), "LIVEPIPE_LIVECHAT_TOKEN=" + apiToken,
-		"LIVEPIPE_LIVECHAT_API=" + o.server.URL, "LIVEPIPE_LIVECHAT_CLIENT_ID=" + appID,
-	}, env...)
-	o.run(0, "provision")
+	o.env = []string{"LIVEPIPE_DATA=" + t.TempDir(), "LIVEPIPE_LIVECHAT_API=" + o.server.URL}
 	return o
 }
 
@@ -178,6 +182,10 @@ func TestLiveChatRegisterRefuses(t *testing.T) {
 		"another secret":         {hooks: []standin.Webhook{atOurs}, says: "a secret that this account does not have, for incoming_chat"},
 		"no scope":               {scope: "webhooks.configuration:rw", says: "webhooks need webhooks.configuration:rw"},
 		"another account's URL":  {args: []string{"--url=https://livepipe.example.com/livechat/b3RoZXI6dXNlcjQ1NjpsYy03ODk="}, says: `org "other"`},
+		"nobody's URL":           {args: []string{"--url=https://livepipe.example.com/webhooks/livechat"}, says: "use --url=https://livepipe.example.com/webhooks/livechat/b3JnMTIzOmxpdmVjaGF0OmxjLTc4OQ, or first run"},
+		"a slash at the end":     {args: []string{"--url=https://livepipe.example.com/proxy/webhooks/livechat/"}, says: "must be https://livepipe.example.com/proxy/webhooks/livechat/b3JnMTIzOmxpdmVjaGF0OmxjLTc4OQ"},
+		"the other slash":        {args: []string{"--url=https://livepipe.example.com/livechat/"}, says: "ends with a slash"},
+		"two slashes":            {args: []string{"--url=" + hookURL + "/"}, says: "is no identifier"},
 		"no URL":                 {args: []string{"--url=livepipe.example.com"}, says: "--url must be"},
 		"no such action":         {args: []string{"--actions=incoming_fax"}, says: "incoming_fax"},
 		"no such account":        {args: []string{"--org=typo", "--url=https://livepipe.example.com/webhooks/livechat"}, says: `no account of org "typo"`},
@@ -195,7 +203,27 @@ func TestLiveChatRegisterRefuses(t *testing.T) {
 			if o.calls("register_webhook") != 0 || o.sealed() != 0 {
 				t.Error("something was changed")
 			}
+			if strings.Contains(strings.Join(c.args, ""), "--url") && len(o.server.Calls()) != 0 {
+				t.Errorf("LiveChat was asked about a wrong URL: %v", o.server.Calls())
+			}
 		})
+	}
+}
+
+// TestLiveChatRegisterForManyOrganisations: once the account's organisation is known, the URL without an identifier works,
+// also behind a proxy whose paths look like ours.
+func TestLiveChatRegisterForManyOrganisations(t *testing.T) {
+	o := withAccount(t)
+	o.run(0, "account", "add", ofTenant, ofChat, "--organization-id=0d9b6c1e-6c1f-4a52-9c7e-2f8f7a1b5d11")
+	said := o.register(0, "--url=https://livepipe.example.com/livechat/webhooks/livechat")
+	if strings.Contains(said, "none of livepipe's paths") {
+		t.Errorf("said %s", said)
+	}
+	hook := o.server.Webhooks()[0]
+	p := start(t, o.env, "serve")
+	body := `{"webhook_id":%q,"secret_key":%q,"action":"chat_deactivated","organization_id":"0d9b6c1e-6c1f-4a52-9c7e-2f8f7a1b5d11","payload":{"chat_id":"A","thread_id":"B"}}`
+	if status, answer := post(t, p.URL+"/webhooks/livechat", fmt.Sprintf(body, hook.ID, hook.Secret)); status != http.StatusOK {
+		t.Errorf("LiveChat's post: %d %s", status, answer)
 	}
 }
 

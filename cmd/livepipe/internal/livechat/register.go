@@ -13,13 +13,14 @@ import (
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/account"
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/loopback"
+	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
 )
 
 type registerCmd struct {
 	appFlag
 	account.TenantFlags
-	URL     string   `name:"url" required:"" help:"Where LiveChat posts: https://HOST/webhooks/livechat/IDENTIFIER, or https://HOST/webhooks/livechat for an app of many organisations."`
+	URL     string   `name:"url" required:"" help:"Where LiveChat posts: https://HOST/webhooks/livechat/IDENTIFIER, as account add and account show print it, or https://HOST/webhooks/livechat for an app of many organisations."`
 	Actions []string `help:"Only these actions (default: all that are about a chat)."`
 	All     bool     `help:"All actions of LiveChat, also those about agents, groups, bots and tags."`
 	DryRun  bool     `help:"Say what would be registered, and change nothing."`
@@ -40,15 +41,8 @@ token needs the scopes webhooks.configuration:rw and webhooks.state:rw. docs/liv
 
 // Run registers what is missing. It may be run again at any time, and goes on where it stopped.
 func (c *registerCmd) Run(ctx context.Context, std settings.Streams) error {
-	tenant, err := c.Tenant()
-	if err != nil {
-		return err
-	}
 	wanted, err := c.wanted()
 	if err != nil {
-		return err
-	}
-	if err := c.checkURL(tenant, std); err != nil {
 		return err
 	}
 	api, err := c.client(std)
@@ -61,8 +55,8 @@ func (c *registerCmd) Run(ctx context.Context, std settings.Streams) error {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(c.URL, "/livechat/") && whose.OrganizationID == "" {
-			fmt.Fprintln(std.Err, "The URL names no account, and the account has no --organization-id: posts find it by the webhook's id and secret only once it has one.")
+		if err := c.checkURL(whose, std); err != nil {
+			return err
 		}
 		r := &registrar{api: api, db: db, account: whose, clientID: c.ClientID, url: c.URL}
 		if err := r.look(ctx, wanted); err != nil {
@@ -109,7 +103,8 @@ func (c *registerCmd) wanted() ([]webapi.Action, error) {
 }
 
 // checkURL finds the mistakes that would only show when LiveChat posts.
-func (c *registerCmd) checkURL(tenant messages.Tenant, std settings.Streams) error {
+func (c *registerCmd) checkURL(whose store.Account, std settings.Streams) error {
+	tenant := whose.Tenant
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(c.URL) > webapi.MaxURL {
 		return fmt.Errorf("--url must be an address such as https://livepipe.example.com/webhooks/livechat/IDENTIFIER, of at most %d characters", webapi.MaxURL)
@@ -117,27 +112,43 @@ func (c *registerCmd) checkURL(tenant messages.Tenant, std settings.Streams) err
 	if u.Scheme == "http" && !loopback.Is(u.Hostname()) {
 		fmt.Fprintln(std.Err, "The URL begins with http: chats and the secret would travel in the clear.")
 	}
-	known := false
-	for _, e := range livechat.Channel().Endpoints {
-		prefix, identified := strings.CutSuffix(e.Path, ":identifier")
-		_, rest, found := strings.Cut(u.Path, prefix)
-		if !found {
-			continue
-		}
-		known = true
-		if !identified || rest == "" {
-			continue
-		}
-		whose, err := livechat.Channel().Identify(rest)
+	switch segment, known := destination(u.Path); {
+	case !known:
+		fmt.Fprintln(std.Err, "The URL has none of livepipe's paths (such as /webhooks/livechat/IDENTIFIER): something in front of it must add one.")
+	case segment == "" && strings.HasSuffix(u.Path, "/"):
+		return fmt.Errorf("--url ends with a slash, and ingress would refuse every post: it must be %s", identifierURL(u, tenant))
+	case segment == "" && whose.OrganizationID == "":
+		return fmt.Errorf("--url names no account, and LiveChat's organization id, by which posts would find it, is not known: use --url=%s, or first run livepipe account add --org=%s --livechat=%s --organization-id=UUID",
+			identifierURL(u, tenant), account.Shown(tenant.Org), account.Shown(tenant.LiveChat))
+	case segment != "":
+		of, err := livechat.ParseIdentifier(segment)
 		if err != nil {
 			return fmt.Errorf("--url ends with something that is no identifier: %w", err)
 		}
-		if whose.Tenant != tenant {
-			return fmt.Errorf("--url is of org %q and livechat %q, not of --org and --livechat", whose.Org, whose.LiveChat)
+		if of.Tenant != tenant {
+			return fmt.Errorf("--url is of org %q and livechat %q, not of --org and --livechat", of.Org, of.LiveChat)
 		}
 	}
-	if !known {
-		fmt.Fprintln(std.Err, "The URL has none of livepipe's paths (such as /webhooks/livechat/IDENTIFIER): something in front of it must add one.")
-	}
 	return nil
+}
+
+// destination finds which of livepipe's endpoints a path leads to, and the identifier that it ends with: none on the one
+// that serves every organisation of an app. A proxy may have put something before it.
+func destination(path string) (identifier string, known bool) {
+	for _, e := range livechat.Channel().Endpoints {
+		prefix, identified := strings.CutSuffix(e.Path, ":identifier")
+		if !identified && strings.HasSuffix(path, e.Path) {
+			return "", true
+		}
+		if i := strings.LastIndex(path, prefix); identified && i >= 0 {
+			return path[i+len(prefix):], true
+		}
+	}
+	return "", false
+}
+
+// identifierURL is the URL that would be right on the same host.
+func identifierURL(u *url.URL, tenant messages.Tenant) string {
+	before, _, _ := strings.Cut(u.Path, "/webhooks/livechat")
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: before + account.WebhookPath(tenant)}).String()
 }
