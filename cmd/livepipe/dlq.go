@@ -23,8 +23,7 @@ type dlqCmd struct {
 	Purge   dlqPurgeCmd   `cmd:"" help:"Delete dead letters for good."`
 }
 
-// dlqConfig is how a command reaches the dead letters: through the running process, or the files when none runs. What
-// was too large for SNS stands with the uploads.
+// dlqConfig is how a command reaches the dead letters: through the running process, or the files when none runs.
 type dlqConfig struct {
 	settings.BusConfig
 	settings.StoreConfig
@@ -32,22 +31,9 @@ type dlqConfig struct {
 }
 
 // with opens the dead letters for one use.
-func (c dlqConfig) with(ctx context.Context, std settings.Streams, use func(settings.DeadLetters) error) (err error) {
+func (c dlqConfig) with(ctx context.Context, std settings.Streams, use func(settings.DeadLetters) error) error {
 	bus := settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, NatsConfig: settings.NatsConfig{NatsClient: c.NatsClient}}
-	if c.Bus == settings.AmazonBus {
-		files, err := settings.ProcessConfig{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig}.OpenBlobs(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, files.Close()) }()
-		bus.Claims = files.Claims()
-	}
-	b, err := settings.Attach(ctx, bus, settings.Quiet(std))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	return use(b.Dead)
+	return bus.WithBus(ctx, std, func(b *settings.OpenBus) error { return use(b.Dead) })
 }
 
 type dlqListCmd struct {

@@ -108,23 +108,10 @@ func keeps(ctx context.Context, f account.TenantFlags, db settings.OpenStore) (d
 }
 
 // withPublisher opens the bus for one use. A dry run needs none.
-func (c *backfillCmd) withPublisher(ctx context.Context, std settings.Streams, use func(message.Publisher) error) (err error) {
+func (c *backfillCmd) withPublisher(ctx context.Context, std settings.Streams, use func(message.Publisher) error) error {
 	if c.DryRun {
 		return use(nil)
 	}
 	bus := settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, NatsConfig: settings.NatsConfig{NatsClient: c.NatsClient}}
-	if c.Bus == settings.AmazonBus {
-		files, err := c.OpenBlobs(ctx)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, files.Close()) }()
-		bus.Claims = files.Claims()
-	}
-	b, err := settings.Attach(ctx, bus, settings.Quiet(std))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	return use(b.Publisher)
+	return bus.WithBus(ctx, std, func(b *settings.OpenBus) error { return use(b.Publisher) })
 }

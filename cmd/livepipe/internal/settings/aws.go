@@ -62,8 +62,8 @@ func topicQueues() []amazon.Queue {
 	return all
 }
 
-// openAmazon finds the topics and queues, and makes them first when LIVEPIPE_PROVISION says so.
-func openAmazon(ctx context.Context, s BusSettings, log *slog.Logger) (*openBus, error) {
+// OpenTopics finds the topics and queues, and makes them first when LIVEPIPE_PROVISION says so.
+func OpenTopics(ctx context.Context, s BusSettings, log *slog.Logger) (*amazon.Bus, error) {
 	config, err := s.AmazonConfig(ctx, log)
 	if err != nil {
 		return nil, err
@@ -77,23 +77,20 @@ func openAmazon(ctx context.Context, s BusSettings, log *slog.Logger) (*openBus,
 			return nil, err
 		}
 	}
-	b, err := amazon.Open(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	return &openBus{
-		Bus: app.Bus{
-			Publisher:   b.Publisher(),
-			DeadLetters: b.DeadLetters(),
-			Source:      func(ctx context.Context, queue string) (lanes.Source, error) { return b.Source(ctx, queue) },
-			Engine:      b.Engine(),
-			Backlog: func(ctx context.Context, queue string) (int64, time.Time, error) {
-				events, err := b.Backlog(ctx, queue)
-				return events, time.Time{}, err
-			},
-			Health: b.Health,
+	return amazon.Open(ctx, config)
+}
+
+// TopicsBus makes SNS and SQS what the roles and the commands see.
+func TopicsBus(b *amazon.Bus) app.Bus {
+	return app.Bus{
+		Publisher:   b.Publisher(),
+		DeadLetters: b.DeadLetters(),
+		Source:      func(ctx context.Context, queue string) (lanes.Source, error) { return b.Source(ctx, queue) },
+		Engine:      b.Engine(),
+		Backlog: func(ctx context.Context, queue string) (int64, time.Time, error) {
+			events, err := b.Backlog(ctx, queue)
+			return events, time.Time{}, err
 		},
-		Dead:  b.DeadLetters(),
-		Close: b.Close,
-	}, nil
+		Health: b.Health,
+	}
 }

@@ -35,8 +35,8 @@ type NatsClient struct {
 // broker is JetStream as the bus, with the server when it runs in this process.
 type broker struct {
 	*jetstream.Bus
-	Server *jetstream.Server
-	door   string // file that tells other commands how to reach the server
+	Server      *jetstream.Server
+	addressFile string // tells other commands how to reach the server
 }
 
 // OpenBroker opens JetStream, here or where LIVEPIPE_BUS says, and makes its streams and queues.
@@ -64,27 +64,15 @@ func OpenBroker(ctx context.Context, c BusConfig, n NatsConfig, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{Server: server, door: c.DataPath("bus.json")}
+	b := &broker{Server: server, addressFile: c.DataPath(brokerAddressFile)}
 	config.Server, config.Token = server, n.NATSToken
 	if b.Bus, err = jetstream.Open(ctx, config); err != nil {
 		return nil, errors.Join(err, server.Shutdown())
 	}
-	if err := writeDoor(b.door, door{URL: "nats://" + server.Addr(), Token: n.NATSToken}); err != nil {
+	if err := writeBrokerAddress(b.addressFile, brokerAddress{URL: "nats://" + server.Addr(), Token: n.NATSToken}); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
-}
-
-// attachBroker reaches the bus for a command: the process that runs on the data directory when there is one, else the
-// files themselves.
-func attachBroker(ctx context.Context, c BusConfig, n NatsConfig, log *slog.Logger) (*broker, error) {
-	if c.Bus == Embedded {
-		if d, err := readDoor(c.DataPath("bus.json")); err == nil {
-			c.Bus, n.NATSToken = d.URL, d.Token
-			return OpenBroker(ctx, c, n, log)
-		}
-	}
-	return OpenBroker(ctx, c, n, log)
 }
 
 // Close ends the connection, and the server when it is ours.
@@ -93,15 +81,15 @@ func (b *broker) Close() error {
 	if b.Server == nil {
 		return err
 	}
-	if e := os.Remove(b.door); e != nil && !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, fmt.Errorf("remove %s: %w", b.door, e))
+	if e := os.Remove(b.addressFile); e != nil && !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, fmt.Errorf("remove %s: %w", b.addressFile, e))
 	}
 	return errors.Join(err, b.Server.Shutdown())
 }
 
 // Open makes the broker what the roles and the commands see.
-func (b *broker) Open() *openBus {
-	o := &openBus{
+func (b *broker) Open() *OpenBus {
+	o := &OpenBus{
 		Bus: app.Bus{
 			Publisher:   b.Publisher(),
 			DeadLetters: b.DeadLetters(),
@@ -138,14 +126,16 @@ func StreamQueues() []jetstream.Queue {
 	return all
 }
 
-// door is how a command on the same machine reaches the broker of a running process.
-type door struct {
+// brokerAddress is how a command on the same machine reaches the broker of a running process.
+type brokerAddress struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 }
 
-func writeDoor(file string, d door) error {
-	b, err := json.Marshal(d)
+const brokerAddressFile = "bus.json"
+
+func writeBrokerAddress(file string, at brokerAddress) error {
+	b, err := json.Marshal(at)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", filepath.Base(file), err)
 	}
@@ -158,21 +148,20 @@ func writeDoor(file string, d door) error {
 	return nil
 }
 
-// readDoor fails when nobody answers there: a process that was killed leaves its file behind.
-func readDoor(file string) (door, error) {
+// readBrokerAddress fails when nobody answers there: a process that was killed leaves its file behind.
+func readBrokerAddress(file string) (at brokerAddress, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return door{}, fmt.Errorf("read %s: %w", file, err)
+		return at, fmt.Errorf("read %s: %w", file, err)
 	}
-	var d door
-	if err := json.Unmarshal(b, &d); err != nil {
-		return door{}, fmt.Errorf("read %s: %w", file, err)
+	if err := json.Unmarshal(b, &at); err != nil {
+		return at, fmt.Errorf("read %s: %w", file, err)
 	}
-	u, err := url.Parse(d.URL)
+	u, err := url.Parse(at.URL)
 	if err != nil {
-		return door{}, fmt.Errorf("read %s: %w", file, err)
+		return at, fmt.Errorf("read %s: %w", file, err)
 	}
-	return d, reachable(u.Host)
+	return at, reachable(u.Host)
 }
 
 // reachable fails when nobody listens there.

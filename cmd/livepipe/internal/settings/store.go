@@ -79,13 +79,12 @@ func (c ProcessConfig) SecretKeyPath() string {
 func (c ProcessConfig) SecretKey() (*secrets.Key, error) { return secrets.Load(c.SecretKeyPath()) }
 
 // WithStore is for commands that end by themselves.
-func (c ProcessConfig) WithStore(ctx context.Context, use func(OpenStore) error) (err error) {
+func (c ProcessConfig) WithStore(ctx context.Context, use func(OpenStore) error) error {
 	db, err := c.OpenStore(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return use(db)
+	return closing(db.Close, func() error { return use(db) })
 }
 
 // WithFirstStore is WithStore for the commands that people begin with: it makes the default store when there is none. A
