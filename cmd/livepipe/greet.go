@@ -10,13 +10,8 @@ import (
 	"github.com/livepipe/livepipe/internal/app"
 )
 
-// accounts is what the greeting asks the store.
-type accounts interface {
-	AnyAccountEver(ctx context.Context) (bool, error)
-}
-
 // greet prints the first lines: where to call, who may, where the data is, and something to try.
-func greet(ctx context.Context, std settings.Streams, r roles, a app.Addresses, db accounts) {
+func greet(ctx context.Context, std settings.Streams, r roles, a app.Addresses, db settings.OpenStore) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "livepipe %s\n", std.Version)
 	line := func(word, rest string) { fmt.Fprintf(&b, "  %-8s %s\n", word, rest) }
@@ -44,7 +39,7 @@ func reachedAt(addr string) string {
 	return addr
 }
 
-func access(ctx context.Context, c *httpConfig, db accounts) string {
+func access(ctx context.Context, c *httpConfig, db settings.OpenStore) string {
 	const closed = "accounts: callers need a bearer token (livepipe account add)"
 	const open = "OPEN: everybody who reaches the address may call"
 	switch {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -18,7 +17,6 @@ import (
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/amazon"
 	"github.com/livepipe/livepipe/internal/app"
-	"github.com/livepipe/livepipe/internal/bus"
 )
 
 type lambdaCmd struct {
@@ -54,7 +52,9 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
-	topics, err := c.openTopics(ctx, files.Claims(), log)
+	topics, err := settings.OpenTopics(ctx, settings.BusSettings{
+		BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, Claims: files.Claims(),
+	}, log)
 	if err != nil {
 		return err
 	}
@@ -66,9 +66,11 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 	}
 	f := &function{queues: topics.Lambda(names...)}
 	defer f.finish()
+	bus := settings.TopicsBus(topics)
+	bus.Source, bus.Engine = f.queues.Source, f.queues.Engine() // what Lambda hands over, in place of what SQS is asked for
 	return app.Run(ctx, app.Options{
 		Logger: log, Registry: newRegistry(), Grace: c.Grace, Unwatched: true,
-		Bus: f.bus(topics), Store: db, Blobs: files, Router: workers,
+		Bus: bus, Store: db, Blobs: files, Router: workers,
 		Started: func(app.Addresses) {
 			fmt.Fprintf(std.Out, "livepipe %s\n  workers  %s\n  running\n", std.Version, strings.Join(names, ", "))
 			// It never returns. Without the option, Lambda would kill the process without a SIGTERM before.
@@ -77,35 +79,11 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 	})
 }
 
-func (c *lambdaCmd) openTopics(ctx context.Context, claims bus.Claims, log *slog.Logger) (*amazon.Bus, error) {
-	s := settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, Claims: claims}
-	config, err := s.AmazonConfig(ctx, log)
-	if err != nil {
-		return nil, err
-	}
-	return amazon.Open(ctx, config)
-}
-
 // function is what AWS Lambda calls.
 type function struct {
 	queues *amazon.Lambda
 	// answering is held for reading from the call to the end of its answer, and by finish.
 	answering sync.RWMutex
-}
-
-// bus is what the rooms need, with the function's queues in place of SQS's.
-func (f *function) bus(topics *amazon.Bus) app.Bus {
-	return app.Bus{
-		Publisher:   topics.Publisher(),
-		DeadLetters: topics.DeadLetters(),
-		Source:      f.queues.Source,
-		Engine:      f.queues.Engine(),
-		Backlog: func(ctx context.Context, queue string) (int64, time.Time, error) {
-			events, err := topics.Backlog(ctx, queue)
-			return events, time.Time{}, err
-		},
-		Health: topics.Health,
-	}
 }
 
 // handle takes one invocation. Its context ends with Lambda's deadline and not with a stop, which lets handlers in flight
