@@ -15,7 +15,7 @@ type addCmd struct {
 	TenantFlags
 	OrganizationID string `name:"organization-id" placeholder:"UUID" help:"LiveChat's own id of the organisation; else it is learned from the first body whose secret matches."`
 	Name           string `help:"What to call the credential (default: default, default-2, ...)."`
-	proofFlags
+	credentialFlags
 	limitFlags
 	settings.ProcessConfig
 }
@@ -148,19 +148,19 @@ func (c *addCmd) freeName(a store.Account, kind store.CredentialKind) (string, e
 const defaultName = "default"
 
 // save adds a new credential, and the changes of the account's other credentials that replaced lists.
-func save(ctx context.Context, c settings.ProcessConfig, std settings.Streams, db settings.OpenStore, all []store.Account, a store.Account, p proof, replaced ...store.Credential) (store.Credential, error) {
+func save(ctx context.Context, c settings.ProcessConfig, std settings.Streams, db settings.OpenStore, all []store.Account, a store.Account, n newCredential, replaced ...store.Credential) (store.Credential, error) {
 	of := a
-	if p.kind == store.BearerToken {
-		of.Credentials = append(slices.Clone(replaced), p.credential(nil, a.Tenant, time.Now()))
+	if n.kind == store.BearerToken {
+		of.Credentials = append(slices.Clone(replaced), n.credential(nil, a.Tenant, time.Now()))
 	} else {
 		key, err := SealingKey(c, std, all)
 		if err != nil {
 			return store.Credential{}, err
 		}
-		if held, ok := p.heldBy(key, a); ok {
+		if held, ok := n.heldBy(key, a); ok {
 			return store.Credential{}, fmt.Errorf("the account has it already, named %q (%s)", held.Name, held.ID)
 		}
-		of.Credentials = append(slices.Clone(replaced), p.credential(key, a.Tenant, time.Now()))
+		of.Credentials = append(slices.Clone(replaced), n.credential(key, a.Tenant, time.Now()))
 	}
 	return of.Credentials[len(replaced)], db.SaveAccount(ctx, of)
 }

@@ -166,7 +166,7 @@ func (p *plan) add(r *accountRecord) {
 	if r.Limits.set(&c.account.Limits) {
 		c.set = true
 	}
-	for _, one := range r.proofs {
+	for _, one := range r.credentials {
 		if _, held := one.heldBy(p.key, there); held {
 			c.kept++
 			continue

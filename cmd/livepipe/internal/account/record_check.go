@@ -31,37 +31,37 @@ func (r *accountRecord) check(found *faults) {
 	for i, s := range r.SigningSecrets {
 		r.checkSecret(fmt.Sprintf("signing_secrets[%d]", i), store.SigningSecret, s, fault)
 	}
-	for i, p := range r.proofs {
-		for _, before := range r.proofs[:i] {
-			switch sameName := p.name == before.name; {
-			case p.kind != before.kind:
-			case p.sha256 == before.sha256 && p.text == before.text && p.webhookID == before.webhookID:
-				fault(p.field, "is the same as "+before.field)
-			case sameName && p.kind != store.LiveChatKey:
-				fault(p.field+".name", "is the name of "+before.field+" too: a name finds one credential of a kind")
+	for i, n := range r.credentials {
+		for _, before := range r.credentials[:i] {
+			switch sameName := n.name == before.name; {
+			case n.kind != before.kind:
+			case n.sha256 == before.sha256 && n.text == before.text && n.webhookID == before.webhookID:
+				fault(n.field, "is the same as "+before.field)
+			case sameName && n.kind != store.LiveChatKey:
+				fault(n.field+".name", "is the name of "+before.field+" too: a name finds one credential of a kind")
 			}
 		}
 	}
 }
 
 func (r *accountRecord) checkToken(field string, t recordToken, fault func(field, says string)) {
-	p := tokenProof(t.Name, t.Token)
+	n := tokenCredential(t.Name, t.Token)
 	switch {
 	case (t.Token == "") == (t.SHA256 == ""):
 		fault(field, "must have token or sha256, one of them")
 	case t.SHA256 != "" && !hashForm.MatchString(t.SHA256):
 		fault(field+".sha256", errHash.Error())
 	case t.SHA256 != "":
-		hex.Decode(p.sha256[:], []byte(t.SHA256)) //nolint:errcheck // its form has just been held
+		hex.Decode(n.sha256[:], []byte(t.SHA256)) //nolint:errcheck // its form has just been held
 	case !tokenForm.MatchString(t.Token):
 		fault(field+".token", errToken.Error())
 	}
-	r.keep(field, p, fault)
+	r.keep(field, n, fault)
 }
 
 func (r *accountRecord) checkSecret(field string, kind store.CredentialKind, s recordSecret, fault func(field, says string)) {
-	p := proof{kind: kind, name: s.Name, webhookID: s.WebhookID, text: s.Secret}
-	if err := p.check(); err != nil {
+	n := newCredential{kind: kind, name: s.Name, webhookID: s.WebhookID, text: s.Secret}
+	if err := n.check(); err != nil {
 		fault(field+".secret", err.Error())
 	}
 	switch {
@@ -70,15 +70,15 @@ func (r *accountRecord) checkSecret(field string, kind store.CredentialKind, s r
 	case !webhookIDForm.MatchString(s.WebhookID):
 		fault(field+".webhook_id", errWebhookID.Error())
 	}
-	r.keep(field, p, fault)
+	r.keep(field, n, fault)
 }
 
-func (r *accountRecord) keep(field string, p proof, fault func(field, says string)) {
-	if p.name == "" {
-		p.name = defaultName
+func (r *accountRecord) keep(field string, n newCredential, fault func(field, says string)) {
+	if n.name == "" {
+		n.name = defaultName
 	}
-	if !credentialName.MatchString(p.name) {
+	if !credentialName.MatchString(n.name) {
 		fault(field+".name", errName.Error())
 	}
-	r.proofs = append(r.proofs, recordProof{proof: p, field: field})
+	r.credentials = append(r.credentials, recordCredential{newCredential: n, field: field})
 }

@@ -23,8 +23,8 @@ type accountRecord struct {
 	SigningSecrets []recordSecret `json:"signing_secrets"`
 	Limits         limitFlags     `json:"limits"`
 
-	line   int // where it begins
-	proofs []recordProof
+	line        int // where it begins
+	credentials []recordCredential
 }
 
 type recordToken struct {
@@ -39,9 +39,9 @@ type recordSecret struct {
 	Secret    string `json:"secret"`
 }
 
-// recordProof is a credential of a record and where it stands in it.
-type recordProof struct {
-	proof
+// recordCredential is a credential of a record and where it stands in it.
+type recordCredential struct {
+	newCredential
 	field string // such as tokens[0]
 }
 

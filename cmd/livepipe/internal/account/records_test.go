@@ -98,13 +98,13 @@ func TestImportReadsWhatItSays(t *testing.T) {
 		t.Errorf("limits %+v", limits)
 	}
 	var got []string
-	for _, p := range r.proofs {
+	for _, p := range r.credentials {
 		got = append(got, string(p.kind)+" "+p.name+" "+p.webhookID)
 	}
 	if want := "token default ;token ci ;secret default 5f0c...;signing default "; strings.Join(got, ";") != want {
 		t.Errorf("credentials %q, want %q", got, want)
 	}
-	if r.proofs[1].sha256 != [32]byte([]byte(strings.Repeat("\x0f", 32))) {
+	if r.credentials[1].sha256 != [32]byte([]byte(strings.Repeat("\x0f", 32))) {
 		t.Error("the hash is another one")
 	}
 }

@@ -51,7 +51,7 @@ func (c *rotateCmd) Run(ctx context.Context, std settings.Streams) error {
 		if len(old) == 0 {
 			return fmt.Errorf("the account has no %s named %q that counts (see livepipe account show)", word(kind), c.Name)
 		}
-		p, once, err := proofFlags{SecretFile: c.SecretFile, WebhookID: c.WebhookID, SigningFile: c.SigningFile}.obtain(kind, c.Name)
+		p, once, err := credentialFlags{SecretFile: c.SecretFile, WebhookID: c.WebhookID, SigningFile: c.SigningFile}.obtain(kind, c.Name)
 		if err != nil {
 			return err
 		}

@@ -19,8 +19,8 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// proof is a credential before it is hashed or sealed.
-type proof struct {
+// newCredential is a credential before it is hashed or sealed.
+type newCredential struct {
 	kind      store.CredentialKind
 	name      string
 	webhookID string   // of a LiveChatKey; may be empty
@@ -29,25 +29,25 @@ type proof struct {
 }
 
 // credential makes what the store keeps. A BearerToken needs no key.
-func (p proof) credential(key *secrets.Key, of messages.Tenant, at time.Time) store.Credential {
-	c := store.Credential{ID: NewCredentialID(), Kind: p.kind, Name: p.name, WebhookID: p.webhookID, SHA256: p.sha256, AddedAt: at}
-	if p.kind != store.BearerToken {
-		c.Sealed = key.Seal(of, c, p.text)
+func (n newCredential) credential(key *secrets.Key, of messages.Tenant, at time.Time) store.Credential {
+	c := store.Credential{ID: NewCredentialID(), Kind: n.kind, Name: n.name, WebhookID: n.webhookID, SHA256: n.sha256, AddedAt: at}
+	if n.kind != store.BearerToken {
+		c.Sealed = key.Seal(of, c, n.text)
 	}
 	return c
 }
 
-// heldBy finds the account's credential that is the same proof. One secret_key may stand in several registrations.
-func (p proof) heldBy(key *secrets.Key, a store.Account) (store.Credential, bool) {
+// heldBy finds the account's credential that is the same. One secret_key may stand in several registrations.
+func (n newCredential) heldBy(key *secrets.Key, a store.Account) (store.Credential, bool) {
 	for _, c := range a.Credentials {
-		if c.Kind != p.kind || c.WebhookID != p.webhookID {
+		if c.Kind != n.kind || c.WebhookID != n.webhookID {
 			continue
 		}
 		if c.Kind == store.BearerToken {
-			if c.SHA256 == p.sha256 {
+			if c.SHA256 == n.sha256 {
 				return c, true
 			}
-		} else if text, err := key.Open(a.Tenant, c); err == nil && text == p.text {
+		} else if text, err := key.Open(a.Tenant, c); err == nil && text == n.text {
 			return c, true
 		}
 	}
@@ -107,14 +107,14 @@ var (
 )
 
 // check holds the form of what a file or a person gave. The error quotes nothing.
-func (p proof) check() error {
-	switch p.kind {
+func (n newCredential) check() error {
+	switch n.kind {
 	case store.LiveChatKey:
-		if p.text == "" || len(p.text) > maxSecretKey || strings.ContainsFunc(p.text, isNoText) {
+		if n.text == "" || len(n.text) > maxSecretKey || strings.ContainsFunc(n.text, isNoText) {
 			return errSecretKey
 		}
 	case store.SigningSecret:
-		encoded, ok := strings.CutPrefix(p.text, signingPrefix)
+		encoded, ok := strings.CutPrefix(n.text, signingPrefix)
 		bytes, err := base64.StdEncoding.DecodeString(encoded)
 		if !ok || err != nil || len(bytes) < 24 || len(bytes) > 64 {
 			return errSigning
@@ -126,8 +126,8 @@ func (p proof) check() error {
 // isOrganizationID accepts what LiveChat may call an organisation: a UUID, or the number of a licence before API 3.4.
 func isOrganizationID(s string) bool { return s != "" && webhookIDForm.MatchString(s) }
 
-func tokenProof(name, token string) proof {
-	return proof{kind: store.BearerToken, name: name, sha256: sha256.Sum256([]byte(token))}
+func tokenCredential(name, token string) newCredential {
+	return newCredential{kind: store.BearerToken, name: name, sha256: sha256.Sum256([]byte(token))}
 }
 
 // ReadSecret reads a secret from a file, or from the standard input for "-", without the line's end. It is never an

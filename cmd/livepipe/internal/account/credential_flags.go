@@ -7,8 +7,8 @@ import (
 	"github.com/livepipe/livepipe/internal/store"
 )
 
-// proofFlags choose the kind of a new credential.
-type proofFlags struct {
+// credentialFlags choose the kind of a new credential.
+type credentialFlags struct {
 	SecretFile  string `name:"secret-key-file" placeholder:"FILE" help:"Add a secret_key of LiveChat's webhooks, read from FILE (- is the standard input)."`
 	WebhookID   string `name:"webhook-id" placeholder:"ID" help:"LiveChat's id of the webhook that sends the secret_key; without it any of the organisation's may."`
 	Signing     bool   `help:"Add a new signing secret (Standard Webhooks) and print it once."`
@@ -16,7 +16,7 @@ type proofFlags struct {
 }
 
 // chosen is the kind that the flags ask for, or empty when none does.
-func (f proofFlags) chosen() (store.CredentialKind, error) {
+func (f credentialFlags) chosen() (store.CredentialKind, error) {
 	var kinds []store.CredentialKind
 	if f.SecretFile != "" {
 		kinds = append(kinds, store.LiveChatKey)
@@ -39,29 +39,29 @@ func (f proofFlags) chosen() (store.CredentialKind, error) {
 }
 
 // obtain reads or makes the credential. The text to print once is empty for what came from a file.
-func (f proofFlags) obtain(kind store.CredentialKind, name string) (p proof, once string, err error) {
+func (f credentialFlags) obtain(kind store.CredentialKind, name string) (n newCredential, once string, err error) {
 	if !credentialName.MatchString(name) {
-		return p, "", fmt.Errorf("--name %w", errName)
+		return n, "", fmt.Errorf("--name %w", errName)
 	}
-	p = proof{kind: kind, name: name, webhookID: f.WebhookID}
+	n = newCredential{kind: kind, name: name, webhookID: f.WebhookID}
 	flag := "--secret-key-file"
 	switch {
 	case kind == store.BearerToken:
 		once = newToken()
-		return tokenProof(name, once), once, nil
+		return tokenCredential(name, once), once, nil
 	case kind == store.LiveChatKey && !webhookIDForm.MatchString(f.WebhookID):
-		return p, "", fmt.Errorf("--webhook-id %w", errWebhookID)
+		return n, "", fmt.Errorf("--webhook-id %w", errWebhookID)
 	case kind == store.LiveChatKey:
-		p.text, err = ReadSecret(flag, f.SecretFile)
+		n.text, err = ReadSecret(flag, f.SecretFile)
 	case f.SigningFile != "":
 		flag = "--signing-file"
-		p.text, err = ReadSecret(flag, f.SigningFile)
+		n.text, err = ReadSecret(flag, f.SigningFile)
 	default:
 		once = newSigningSecret()
-		p.text = once
+		n.text = once
 	}
-	if fault := p.check(); err == nil && fault != nil {
+	if fault := n.check(); err == nil && fault != nil {
 		err = fmt.Errorf("%s: the secret %w", flag, fault)
 	}
-	return p, once, err
+	return n, once, err
 }
