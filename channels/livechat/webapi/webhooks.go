@@ -8,11 +8,12 @@ import (
 
 // Webhook is one registration: one action that is posted to one URL.
 type Webhook struct {
-	ID          string `json:"id"`
-	Action      string `json:"action"`
-	URL         string `json:"url"`
-	Description string `json:"description"`
-	Type        string `json:"type"` // "license" or "bot"
+	ID          string  `json:"id"`
+	Action      string  `json:"action"`
+	URL         string  `json:"url"`
+	Description string  `json:"description"`
+	Type        string  `json:"type"` // "license" or "bot"
+	Filters     Filters `json:"filters"`
 }
 
 // Registration asks for a webhook. Description must be unique among those of the client: by it a registration is found

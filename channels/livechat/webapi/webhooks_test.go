@@ -1,6 +1,7 @@
 package webapi_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -22,8 +23,9 @@ func TestWebhooksLive(t *testing.T) {
 	all, err := client.Webhooks(t.Context(), clientID)
 	want := webapi.Webhook{
 		ID: id, Action: "incoming_chat", URL: "https://hooks.example.com/webhooks/livechat", Description: "livepipe incoming_chat", Type: "license",
+		Filters: webapi.Filters{SourceType: []string{"system"}},
 	}
-	if err != nil || len(all) != 1 || all[0] != want {
+	if err != nil || len(all) != 1 || !reflect.DeepEqual(all[0], want) {
 		t.Errorf("listed %+v, %v", all, err)
 	}
 	if err := client.Enable(t.Context(), clientID); err != nil {

@@ -23,6 +23,7 @@ type registerCmd struct {
 	URL     string   `name:"url" required:"" help:"Where LiveChat posts: https://HOST/webhooks/livechat/IDENTIFIER, as account add and account show print it, or https://HOST/webhooks/livechat for an app of many organisations."`
 	Actions []string `help:"Only these actions (default: all that are about a chat)."`
 	All     bool     `help:"All actions of LiveChat, also those about agents, groups, bots and tags."`
+	Own     bool     `name:"own-messages" default:"true" negatable:"" help:"Take what the app itself writes, too. Without it history lacks the answers that your own systems give through the same client id."`
 	DryRun  bool     `help:"Say what would be registered, and change nothing."`
 	livechatAPI
 	settings.ProcessConfig
@@ -31,8 +32,9 @@ type registerCmd struct {
 // Help teaches.
 func (registerCmd) Help() string {
 	return `Makes one webhook for each action, all with one new secret_key, and keeps that secret, sealed, with the account: nothing
-has to be copied. What is registered already for the same URL stays. What your app writes itself is not posted back. The
-token needs the scopes webhooks.configuration:rw and webhooks.state:rw. docs/livechat.md goes through it step by step.
+has to be copied. What is registered already for the same URL stays. What your app writes itself comes as well, so that
+history has both sides; --no-own-messages leaves it out, for an app that would answer its own messages. The token needs the
+scopes webhooks.configuration:rw and webhooks.state:rw. docs/livechat.md goes through it step by step.
 
   export LIVEPIPE_LIVECHAT_TOKEN=ACCOUNT_ID:TOKEN
   livepipe livechat register --client-id=0805e2... --org=org123 --livechat=lc-789 \
@@ -58,7 +60,7 @@ func (c *registerCmd) Run(ctx context.Context, std settings.Streams) error {
 		if err := c.checkURL(whose, std); err != nil {
 			return err
 		}
-		r := &registrar{api: api, db: db, account: whose, clientID: c.ClientID, url: c.URL}
+		r := &registrar{api: api, db: db, account: whose, clientID: c.ClientID, target: target{url: c.URL, sources: c.sources()}}
 		if err := r.look(ctx, wanted); err != nil {
 			return err
 		}
@@ -81,6 +83,16 @@ func (c *registerCmd) Run(ctx context.Context, std settings.Streams) error {
 		}
 		return r.enable(ctx, std)
 	})
+}
+
+// sources are whose doings LiveChat posts. livepipe writes nothing to LiveChat; what the app writes comes from other systems
+// of its owner, and history knows of it by the webhooks only, as backfill would fetch it.
+func (c *registerCmd) sources() []string {
+	all := []string{"my_client", "other_clients", "system"}
+	if !c.Own {
+		return all[1:]
+	}
+	return all
 }
 
 // wanted are the actions that the flags name.

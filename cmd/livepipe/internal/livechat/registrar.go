@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,8 +25,14 @@ type registrar struct {
 	key      *secrets.Key
 	account  store.Account
 	clientID string
-	url      string
-	rows     []webhookRow
+	target
+	rows []webhookRow
+}
+
+// target is where LiveChat posts, and what of.
+type target struct {
+	url     string
+	sources []string // source_type: whose doings
 }
 
 // webhookRow is what becomes of one action.
@@ -120,7 +127,7 @@ func (r *registrar) register(ctx context.Context) error {
 		case unfinished:
 			err = r.note(ctx, row.credential, row.webhookID)
 		case missing:
-			err = r.one(ctx, row, secret)
+			err = r.one(ctx, row, r.target, secret)
 		}
 		if err != nil {
 			return fmt.Errorf("%w (%d of %d webhooks are registered; run the command again to go on, or undo it with livepipe livechat unregister --client-id=%s --url=%s)",
@@ -131,7 +138,7 @@ func (r *registrar) register(ctx context.Context) error {
 }
 
 // one registers one webhook.
-func (r *registrar) one(ctx context.Context, row *webhookRow, secret string) error {
+func (r *registrar) one(ctx context.Context, row *webhookRow, at target, secret string) error {
 	c, spare := r.spare(row.Name)
 	if spare != "" {
 		secret = spare
@@ -143,9 +150,8 @@ func (r *registrar) one(ctx context.Context, row *webhookRow, secret string) err
 		}
 	}
 	wish := webapi.Registration{
-		Action: row.Name, URL: r.url, SecretKey: secret, Description: descriptionPrefix + c.ID, OwnerClientID: r.clientID, Type: license,
-		// What this app writes itself is in history already.
-		Filters: webapi.Filters{SourceType: []string{"other_clients", "system"}},
+		Action: row.Name, URL: at.url, SecretKey: secret, Description: descriptionPrefix + c.ID, OwnerClientID: r.clientID, Type: license,
+		Filters: webapi.Filters{SourceType: at.sources},
 	}
 	if row.Chat {
 		wish.AdditionalData = []string{"chat_properties", "chat_presence_user_ids"}
@@ -158,7 +164,7 @@ func (r *registrar) one(ctx context.Context, row *webhookRow, secret string) err
 		}
 		return err
 	}
-	row.state, row.webhookID = registered, id
+	row.state, row.webhookID, row.credential = registered, id, c
 	return r.note(ctx, c, id)
 }
 
@@ -166,7 +172,7 @@ func (r *registrar) one(ctx context.Context, row *webhookRow, secret string) err
 // answered, and LiveChat knows nothing of it.
 func (r *registrar) spare(action string) (store.Credential, string) {
 	for _, c := range r.account.Credentials {
-		if c.Kind == store.LiveChatKey && c.Name == action && c.WebhookID == "" && c.ExpiresAt.IsZero() {
+		if c.Kind == store.LiveChatKey && c.Name == action && c.WebhookID == "" && c.RotatedAt.IsZero() && c.ExpiresAt.IsZero() {
 			if secret, err := r.key.Open(r.account.Tenant, c); err == nil {
 				return c, secret
 			}
@@ -181,11 +187,16 @@ func (r *registrar) note(ctx context.Context, c store.Credential, webhookID stri
 	return r.save(ctx, c)
 }
 
-func (r *registrar) save(ctx context.Context, c store.Credential) error {
+// save keeps credentials in the store and in the account as it is known here.
+func (r *registrar) save(ctx context.Context, changed ...store.Credential) error {
 	a := r.account
-	a.Credentials = []store.Credential{c}
+	a.Credentials = changed
 	if err := r.db.SaveAccount(ctx, a); err != nil {
 		return fmt.Errorf("keep the webhook's secret: %w", err)
+	}
+	for _, c := range changed {
+		is := func(known store.Credential) bool { return known.ID == c.ID }
+		r.account.Credentials = append(slices.DeleteFunc(r.account.Credentials, is), c)
 	}
 	return nil
 }
