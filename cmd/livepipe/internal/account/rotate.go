@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
@@ -29,7 +31,8 @@ type rotateFiles struct {
 func (rotateCmd) Help() string {
 	return `Adds a new credential of the same kind and name. Every older one of that kind and name ends after --overlap, or when it
 would have ended anyway, whichever is sooner. Both count until then, so senders can change over without a refused call.
-After a leak use --overlap=0. Running processes follow within 30 seconds.
+After a leak use --overlap=0. Running processes follow within 30 seconds. The secrets of livepipe livechat register have the
+names of their actions and are rotated by livepipe livechat rotate.
 
   livepipe account rotate --org=org123 --livechat=lc-789
   livepipe account rotate --org=org123 --livechat=lc-789 --kind=secret --secret-key-file=- --overlap=1h < new-secret.txt
@@ -49,7 +52,7 @@ func (c *rotateCmd) Run(ctx context.Context, std settings.Streams) error {
 		}
 		old := named(account, kind, c.Name, time.Now())
 		if len(old) == 0 {
-			return fmt.Errorf("the account has no %s named %q that counts (see livepipe account show)", word(kind), c.Name)
+			return nothingNamed(account, kind, c.Name)
 		}
 		p, once, err := credentialFlags{SecretFile: c.SecretFile, WebhookID: c.WebhookID, SigningFile: c.SigningFile}.obtain(kind, c.Name)
 		if err != nil {
@@ -70,13 +73,34 @@ func (c *rotateCmd) Run(ctx context.Context, std settings.Streams) error {
 	})
 }
 
+// nothingNamed is the error about a name that no credential has. It tells the names that there are: register gives each of
+// its secrets the name of an action, and those have a command of their own.
+func nothingNamed(a store.Account, kind store.CredentialKind, name string) error {
+	var names []string
+	for _, c := range a.Credentials {
+		if c.Kind == kind && c.ValidAt(time.Now()) && !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	says := fmt.Sprintf("the account has no %s named %q that counts (see livepipe account show)", word(kind), name)
+	if names != nil {
+		says += ", but " + strings.Join(names, ", ")
+	}
+	if kind == store.LiveChatKey {
+		says += "; " + rotateRegistered
+	}
+	return errors.New(says)
+}
+
+const rotateRegistered = "what livepipe livechat register made is rotated by livepipe livechat rotate"
+
 func (c *rotateCmd) check() (store.CredentialKind, error) {
 	kind := store.CredentialKind(c.Kind)
 	switch {
 	case c.Overlap < 0:
 		return "", errors.New("--overlap must not be negative")
 	case kind == store.LiveChatKey && c.SecretFile == "":
-		return "", errors.New("--kind=secret needs --secret-key-file: LiveChat's secret_key is chosen where its webhook is registered")
+		return "", errors.New("--kind=secret needs --secret-key-file: LiveChat's secret_key is chosen where its webhook is registered; " + rotateRegistered)
 	case kind != store.LiveChatKey && (c.SecretFile != "" || c.WebhookID != ""):
 		return "", errors.New("--secret-key-file and --webhook-id belong to --kind=secret")
 	case kind != store.SigningSecret && c.SigningFile != "":

@@ -19,6 +19,7 @@ type Command struct {
 	Register   registerCmd   `cmd:"" help:"Register webhooks with LiveChat, so that it posts what happens to livepipe, and keep their secret."`
 	List       listCmd       `cmd:"" help:"List the webhooks of an app."`
 	Unregister unregisterCmd `cmd:"" help:"Remove webhooks from LiveChat."`
+	Rotate     rotateCmd     `cmd:"" help:"Give the webhooks that register made a new secret, without missing a post."`
 	Backfill   backfillCmd   `cmd:"" help:"Read chats from LiveChat and publish what history misses."`
 }
 
