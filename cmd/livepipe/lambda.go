@@ -25,13 +25,21 @@ type lambdaCmd struct {
 	routesConfig
 }
 
-// Run is the workers inside an AWS Lambda function: event source mappings of their queues bring the events.
-func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
+// place refuses to run where nobody would call the function.
+func (c *lambdaCmd) place() error {
 	if c.Bus != settings.AmazonBus {
 		return errors.New("lambda consumes SQS queues: set LIVEPIPE_BUS=aws")
 	}
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		return errors.New("lambda runs inside AWS Lambda only (deploy/cloudformation); elsewhere use livepipe router")
+	}
+	return nil
+}
+
+// Run is the workers inside an AWS Lambda function: event source mappings of their queues bring the events.
+func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
+	if err := c.place(); err != nil {
+		return err
 	}
 	log := c.Logger()
 	set, err := c.routesConfig.rules()
@@ -52,9 +60,7 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
-	topics, err := settings.OpenTopics(ctx, settings.BusSettings{
-		BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, Claims: files.Claims(),
-	}, log)
+	topics, err := settings.OpenTopics(ctx, settings.BusSettings{BusConfig: c.BusConfig, StoreConfig: c.StoreConfig, Claims: files.Claims()}, log)
 	if err != nil {
 		return err
 	}
