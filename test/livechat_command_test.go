@@ -120,7 +120,10 @@ func TestLiveChatRegister(t *testing.T) {
 	if again := o.register(0); !strings.Contains(again, "was registered before") || o.calls("register_webhook") != chatActions || o.sealed() != chatActions {
 		t.Errorf("a second time is not the same: %d calls, %d secrets\n%s", o.calls("register_webhook"), o.sealed(), again)
 	}
-	if o.register(0, "--all"); len(o.server.Webhooks()) != 38 {
+	if said := o.register(0, "--no-own-messages"); !strings.Contains(said, "21 webhooks were registered with another choice") || o.calls("register_webhook") != chatActions {
+		t.Errorf("another choice of sources:\n%s", said)
+	}
+	if said := o.register(0, "--all"); strings.Contains(said, "another choice") || len(o.server.Webhooks()) != 38 {
 		t.Errorf("--all makes %d webhooks of 38", len(o.server.Webhooks()))
 	}
 

@@ -64,6 +64,9 @@ func (c *registerCmd) Run(ctx context.Context, std settings.Streams) error {
 		if err := r.look(ctx, wanted); err != nil {
 			return err
 		}
+		if r.otherSources > 0 {
+			fmt.Fprintf(std.Err, "%d webhooks were registered with another choice of --own-messages and keep it: unregister them first to change it.\n", r.otherSources)
+		}
 		if c.DryRun {
 			return r.print(std)
 		}

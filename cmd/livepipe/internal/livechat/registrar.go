@@ -26,13 +26,14 @@ type registrar struct {
 	account  store.Account
 	clientID string
 	target
-	rows []webhookRow
+	rows         []webhookRow
+	otherSources int // webhooks that are there already and post more or less than is asked for now
 }
 
 // target is where LiveChat posts, and what of.
 type target struct {
 	url     string
-	sources []string // source_type: whose doings
+	sources []string // source_type: whose doings; in the order of the alphabet
 }
 
 // webhookRow is what becomes of one action.
@@ -73,6 +74,9 @@ func (r *registrar) look(ctx context.Context, wanted []webapi.Action) error {
 				row.state, row.webhookID, row.credential = there, w.ID, credential
 				if credential.WebhookID != w.ID {
 					row.state = unfinished
+				}
+				if has := w.Filters.SourceType; len(has) > 0 && !slices.Equal(slices.Sorted(slices.Values(has)), r.sources) {
+					r.otherSources++
 				}
 			} else {
 				others++
