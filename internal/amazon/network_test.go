@@ -2,7 +2,6 @@ package amazon_test
 
 import (
 	"fmt"
-	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -103,10 +102,9 @@ func (p *place) underToxic(proxy *toxiproxy.Proxy, toxic string) int {
 
 // settledGoroutines waits until there are no more than want, zero for any number, and connections are closed.
 func settledGoroutines(p *place, want int) int {
-	transport := p.cfg.AWS.HTTPClient.(*http.Client).Transport.(amazon.Replayable).Base.(*http.Transport)
 	deadline := time.After(patient)
 	for {
-		transport.CloseIdleConnections()
+		p.transport.CloseIdleConnections()
 		runtime.GC()
 		select {
 		case <-deadline:

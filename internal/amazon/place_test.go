@@ -20,12 +20,13 @@ import (
 
 // place is an environment of its own in the account: a prefix that nobody else has, and the clients to look at it.
 type place struct {
-	t      *testing.T
-	cfg    amazon.Config
-	bucket string
-	sns    *sns.Client
-	sqs    *sqs.Client
-	s3     *s3.Client
+	t         *testing.T
+	cfg       amazon.Config
+	transport *http.Transport // of all clients
+	bucket    string
+	sns       *sns.Client
+	sqs       *sqs.Client
+	s3        *s3.Client
 }
 
 func newPlace(t *testing.T, fifo bool) *place {
@@ -42,10 +43,10 @@ func newPlace(t *testing.T, fifo bool) *place {
 	}
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	settings.HTTPClient = &http.Client{Transport: amazon.Replayable{Base: transport}}
+	settings.HTTPClient = amazon.ClientOver(transport)
 	name := "t" + strings.ToLower(rand.Text()[:10])
 	p := &place{
-		t: t, bucket: name,
+		t: t, transport: transport, bucket: name,
 		cfg: amazon.Config{AWS: settings, Prefix: name, FIFO: fifo, Queues: []amazon.Queue{
 			{Name: "history", Topics: []string{"message", "upload"}},
 			{Name: "media", Topics: []string{"upload"}},

@@ -106,11 +106,11 @@ func BenchmarkAgainstStock(b *testing.B) {
 
 // awsThrough talks to the proxy, without what makes the SDK lose replies.
 func awsThrough(b *testing.B, p *latencyProxy) aws.Config {
-	transport := &http.Transport{MaxIdleConnsPerHost: 512}
+	transport := &http.Transport{}
 	b.Cleanup(transport.CloseIdleConnections)
 	return aws.Config{
 		Region: "us-east-1", BaseEndpoint: &p.url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		HTTPClient: &http.Client{Transport: amazon.Replayable{Base: transport}},
+		HTTPClient: amazon.ClientOver(transport),
 	}
 }
 
