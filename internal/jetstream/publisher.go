@@ -25,12 +25,6 @@ const (
 	publishRetryWait, publishRetries = 50 * time.Millisecond, 1000
 )
 
-// Outgoing is one message and where it goes.
-type Outgoing struct {
-	Topic   string
-	Message *message.Message
-}
-
 // Publisher is a Watermill publisher to the event streams. It is safe for concurrent use.
 //
 // Messages carry no Nats-Msg-Id: the server's window of duplicates is minutes, a LiveChat retry comes hours later, and
@@ -43,36 +37,25 @@ var _ message.Publisher = (*Publisher)(nil)
 func (b *Bus) Publisher() *Publisher { return &Publisher{b} }
 
 // Publish returns nil once the broker has every message on disk. Each message is bound by the deadline of its context,
-// else by 3 s. After an error some of the messages may stand in the stream; publishing all of them again is right,
-// because events are idempotent, and keeps the order of lanes: see PublishAll. Errors are messages.Unavailable, except
-// for a topic that no queue has and for a message that is too large, which are permanent.
+// else by 3 s. A message enters the stream only after its predecessor in the same lane is confirmed, or together with it;
+// otherwise a half-failed batch would leave the later one of a lane accepted and the earlier one lost. Messages of
+// different lanes go side by side. After the first error nothing new is sent, and some of the messages may be in the stream; publishing all
+// of them again is right, because events are idempotent. Errors are messages.Unavailable, except for a topic that no queue
+// has and for a message that is too large, which are permanent.
 func (p *Publisher) Publish(topic string, msgs ...*message.Message) error {
-	batch := make([]Outgoing, len(msgs))
-	for i, m := range msgs {
-		batch[i] = Outgoing{topic, m}
+	stream, ok := p.bus.streamOf(topic)
+	if !ok {
+		// The stream would acknowledge the message, and nobody would ever see it.
+		return messages.Permanent("unrouted", fmt.Errorf("publish to %s: no queue has this topic", topic))
 	}
-	return p.PublishAll(batch)
-}
-
-// PublishAll is Publish for several topics at once. A message enters the stream only after its predecessor in the same
-// lane is confirmed, or together with it, whatever the topics; otherwise a half-failed batch would leave the later one of
-// a lane accepted and the earlier one lost. Messages of different lanes go side by side. After the first error nothing new
-// is sent.
-func (p *Publisher) PublishAll(batch []Outgoing) error {
-	var outgoing []outgoing
-	for _, o := range batch {
-		stream, ok := p.bus.streamOf(o.Topic)
-		if !ok {
-			// The stream would acknowledge the message, and nobody would ever see it.
-			return messages.Permanent("unrouted", fmt.Errorf("publish to %s: no queue has this topic", o.Topic))
-		}
-		m, err := p.bus.prepare(stream, p.bus.names.event(stream, o.Topic), o.Message)
-		if err != nil {
+	batch := make([]outgoing, len(msgs))
+	for i, msg := range msgs {
+		var err error
+		if batch[i], err = p.bus.prepare(stream, p.bus.names.event(stream, topic), msg); err != nil {
 			return err
 		}
-		outgoing = append(outgoing, m)
 	}
-	return p.bus.publish(outgoing)
+	return p.bus.publish(batch)
 }
 
 // Close implements message.Publisher.

@@ -117,10 +117,7 @@ func TestFailedMessageHoldsBackItsLane(t *testing.T) {
 	b := openBus(t, jetstream.Config{Server: startServer(t, jetstream.ServerConfig{})})
 	refused := event("a", 0)
 	refused.Payload = make([]byte, 9<<20)
-	err := b.Publisher().PublishAll([]jetstream.Outgoing{
-		{Topic: topic, Message: refused}, {Topic: topic, Message: event("a", 1)}, {Topic: topic, Message: event("b", 0)},
-	})
-	if err == nil {
+	if err := b.Publisher().Publish(topic, refused, event("a", 1), event("b", 0)); err == nil {
 		t.Error("nobody hears of the message that was refused")
 	}
 	got := receive(t, openSource(t, b, "history"), 1)

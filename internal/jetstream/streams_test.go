@@ -20,10 +20,10 @@ var withDispatch = []jetstream.Queue{table[0], dispatchQueue}
 func TestEachStreamHasItsOwnTopicsAndDeadLetters(t *testing.T) {
 	b := openBus(t, jetstream.Config{Server: startServer(t, jetstream.ServerConfig{}), Queues: withDispatch})
 	history, dispatch := openSource(t, b, "history"), openSource(t, b, "dispatch")
-	if err := b.Publisher().PublishAll([]jetstream.Outgoing{
-		{Topic: topic, Message: event("lane", 0)},
-		{Topic: dispatchTopic, Message: event("lane", 1)},
-	}); err != nil {
+	if err := b.Publisher().Publish(topic, event("lane", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publisher().Publish(dispatchTopic, event("lane", 1)); err != nil {
 		t.Fatal(err)
 	}
 	got := receive(t, dispatch, 1)
