@@ -51,15 +51,15 @@ func (o Origin) Lane(more ...string) string {
 func NewMediaID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand ends the process instead
-	return MediaIDPrefix + lowerBase32.EncodeToString(b[:])
+	return mediaIDPrefix + lowerBase32.EncodeToString(b[:])
 }
 
-// MediaIDPrefix starts every media id.
-const MediaIDPrefix = "media_"
+// mediaIDPrefix starts every media id.
+const mediaIDPrefix = "media_"
 
 // IsMediaID reports whether s has the shape that NewMediaID gives: nothing else is ever looked up.
 func IsMediaID(s string) bool {
-	rest, ok := strings.CutPrefix(s, MediaIDPrefix)
+	rest, ok := strings.CutPrefix(s, mediaIDPrefix)
 	if !ok || len(rest) != 26 { // 128 bits are 26 characters of 5 bits
 		return false
 	}

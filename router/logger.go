@@ -8,9 +8,9 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 )
 
-// Logger lets Watermill speak through slog, without the texts of errors and without payloads, which may hold what
+// newLogger lets Watermill speak through slog, without the texts of errors and without payloads, which may hold what
 // somebody wrote. Watermill's information is debugging to us.
-func Logger(log *slog.Logger) watermill.LoggerAdapter { return quiet{log: log} }
+func newLogger(log *slog.Logger) watermill.LoggerAdapter { return quiet{log: log} }
 
 type quiet struct{ log *slog.Logger }
 

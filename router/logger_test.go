@@ -13,7 +13,7 @@ import (
 func TestLoggerKeepsIDsAndDropsTexts(t *testing.T) {
 	var b bytes.Buffer
 	fields := watermill.LogFields{"message_uuid": "evt_1", "handler_name": "history", "not_sent_message": secretText, "payload": secretText}
-	log := Logger(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))).With(fields)
+	log := newLogger(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))).With(fields)
 	log.Error("Cannot publish messages", errors.New(secretText), fields)
 	log.Error("Panic recovered in handler. Stack: panic("+secretText+")", errors.New(secretText), nil)
 	log.Error("Handler returned error", errors.New(secretText), fields)

@@ -65,7 +65,7 @@ func New(cfg Config) (*Router, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build router: %w", err)
 	}
-	wm, err := message.NewRouter(message.RouterConfig{CloseTimeout: cfg.CloseTimeout}, Logger(cfg.Logger))
+	wm, err := message.NewRouter(message.RouterConfig{CloseTimeout: cfg.CloseTimeout}, newLogger(cfg.Logger))
 	if err != nil {
 		return nil, fmt.Errorf("build router: %w", err)
 	}

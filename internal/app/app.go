@@ -88,7 +88,7 @@ type Store interface {
 	workers.RoutingStore
 	workers.DispatchStore
 	workers.MediaStore
-	RetentionStore
+	retentionStore
 	Health(ctx context.Context) error
 }
 

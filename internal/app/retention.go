@@ -29,8 +29,8 @@ const (
 	retentionMost = 36_500
 )
 
-// RetentionStore knows how long each account keeps its messages, and deletes those that are older.
-type RetentionStore interface {
+// retentionStore knows how long each account keeps its messages, and deletes those that are older.
+type retentionStore interface {
 	// Accounts returns every account.
 	Accounts(ctx context.Context) ([]store.Account, error)
 	// DeleteOlder deletes up to limit messages of a tenant that were written before a moment, and says which
@@ -42,13 +42,13 @@ type RetentionStore interface {
 // them. Any number of processes may do so beside each other. A death between the two leaves files that no row names; see
 // deleteFiles.
 type retention struct {
-	store   RetentionStore
-	files   RetentionFiles
+	store   retentionStore
+	files   retentionFiles
 	log     *slog.Logger
 	deleted prometheus.Counter
 }
 
-func newRetention(s RetentionStore, files RetentionFiles, log *slog.Logger) *retention {
+func newRetention(s retentionStore, files retentionFiles, log *slog.Logger) *retention {
 	return &retention{store: s, files: files, log: log, deleted: prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "livepipe", Subsystem: "retention", Name: "deleted_messages_total",
 		Help: "Messages deleted because they were older than their account keeps them.",

@@ -17,8 +17,8 @@ const (
 	retentionLast = 5 * time.Second
 )
 
-// RetentionFiles keeps the files of uploads.
-type RetentionFiles interface {
+// retentionFiles keeps the files of uploads.
+type retentionFiles interface {
 	// Delete removes a blob; it is no error if there is none.
 	Delete(ctx context.Context, key string) error
 }

@@ -77,7 +77,7 @@ func sweeping(t *testing.T, a *attic, lasting time.Duration) (deleted float64, l
 }
 
 // sweepingFiles is sweeping with the files of uploads.
-func sweepingFiles(t *testing.T, a *attic, files RetentionFiles, lasting time.Duration) (deleted float64, log string) {
+func sweepingFiles(t *testing.T, a *attic, files retentionFiles, lasting time.Duration) (deleted float64, log string) {
 	t.Helper()
 	var lines conformance.Journal
 	a.began = time.Now()

@@ -18,8 +18,8 @@ import (
 	"github.com/livepipe/livepipe/internal/loopback"
 )
 
-// ErrServerStopped is returned for a connection while the server is down: before Start, during Restart, after Shutdown.
-var ErrServerStopped = errors.New("embedded nats-server is not running")
+// errServerStopped is returned for a connection while the server is down: before Start, during Restart, after Shutdown.
+var errServerStopped = errors.New("embedded nats-server is not running")
 
 // readyTimeout bounds what follows recovery: the listener is open already.
 const readyTimeout = 10 * time.Second
@@ -78,13 +78,13 @@ func StartServer(ctx context.Context, cfg ServerConfig) (*Server, error) {
 }
 
 // InProcessConn hands out a connection to the server that runs now. It makes Server an option for nats.InProcessServer:
-// a client that reconnects during Restart gets ErrServerStopped until the new server runs.
+// a client that reconnects during Restart gets errServerStopped until the new server runs.
 func (s *Server) InProcessConn() (net.Conn, error) {
 	s.mu.Lock()
 	running := s.running
 	s.mu.Unlock()
 	if running == nil {
-		return nil, ErrServerStopped
+		return nil, errServerStopped
 	}
 	return running.InProcessConn()
 }
@@ -103,7 +103,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	s.restarting.Lock()
 	defer s.restarting.Unlock()
 	if s.isClosed() {
-		return ErrServerStopped
+		return errServerStopped
 	}
 	if s.starting == nil { // else an earlier Restart ran out of time; this one waits on
 		if err := checkRoom(s.cfg.Dir); err != nil {

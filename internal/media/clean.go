@@ -89,15 +89,6 @@ func (p *Picture) NewReader() io.Reader { return readParts(p.parts) }
 // NewThumbnailReader reads the thumbnail: of ThumbnailType, at most 320 x 320, of the first frame.
 func (p *Picture) NewThumbnailReader() io.Reader { return bytes.NewReader(p.thumbnail) }
 
-// Size is the length of the clean file in bytes.
-func (p *Picture) Size() int64 {
-	n := int64(0)
-	for _, part := range p.parts {
-		n += int64(len(part))
-	}
-	return n
-}
-
 // Close gives the place back. The picture must not be used afterwards.
 func (p *Picture) Close() { p.free() }
 

@@ -39,7 +39,7 @@ func migrate(ctx context.Context, path string) (err error) {
 	if err := create(path); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", writerDSN(path, DefaultBusyTimeout))
+	db, err := sql.Open("sqlite", writerDSN(path, defaultBusyTimeout))
 	if err != nil {
 		return fmt.Errorf("open file: %w", err)
 	}

@@ -20,9 +20,9 @@ import (
 	"github.com/livepipe/livepipe/internal/store"
 )
 
-// DefaultBusyTimeout bounds the wait for another process that holds the write lock. A full batch with a checkpoint takes
+// defaultBusyTimeout bounds the wait for another process that holds the write lock. A full batch with a checkpoint takes
 // well under a second; above 5 s something holds on to the file.
-const DefaultBusyTimeout = 5 * time.Second
+const defaultBusyTimeout = 5 * time.Second
 
 // readers is the number of read-only connections. A page is CPU work of a fraction of a millisecond from cached pages,
 // so a few more than the usual number of cores are enough; each costs up to 2 MB of page cache.
@@ -30,7 +30,7 @@ const readers = 4
 
 // Options tunes a Store. The zero value is ready to use.
 type Options struct {
-	// BusyTimeout bounds the wait for another process's write lock; zero means DefaultBusyTimeout.
+	// BusyTimeout bounds the wait for another process's write lock; zero means 5 s.
 	BusyTimeout time.Duration
 }
 
@@ -56,7 +56,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 
 func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if o.BusyTimeout == 0 {
-		o.BusyTimeout = DefaultBusyTimeout
+		o.BusyTimeout = defaultBusyTimeout
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, store.ErrSchemaOld
