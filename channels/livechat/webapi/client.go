@@ -21,9 +21,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// DefaultBaseURL is LiveChat's own.
-const DefaultBaseURL = "https://api.livechatinc.com"
-
 const (
 	version = "v3.6"
 	// The server gives up after 15 s (request_timeout); the rest is for the way there and back.
@@ -34,7 +31,7 @@ const (
 
 // Config is how to reach the API.
 type Config struct {
-	BaseURL string // without a final slash; empty: DefaultBaseURL
+	BaseURL string // such as https://api.livechatinc.com
 	// Token is an OAuth access token ("dal:..."), a personal access token as "ACCOUNT_ID:TOKEN", the base64 of that, or a
 	// whole value of the Authorization header.
 	Token     string
@@ -65,13 +62,10 @@ type Client struct {
 
 // New checks the configuration. Its error never shows the token.
 func New(c Config) (*Client, error) {
-	if c.BaseURL == "" {
-		c.BaseURL = DefaultBaseURL
-	}
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
 	base, err := url.Parse(c.BaseURL)
 	if err != nil || base.Host == "" || base.User != nil {
-		return nil, errors.New("the address of LiveChat's API is not a URL such as " + DefaultBaseURL)
+		return nil, errors.New("the address of LiveChat's API is not a URL with a host and without credentials")
 	}
 	if base.Scheme != "https" && (base.Scheme != "http" || !loopback(base.Hostname())) {
 		return nil, errors.New("the address of LiveChat's API must begin with https://: the token travels there")

@@ -90,14 +90,16 @@ func TestTokens(t *testing.T) {
 
 // TestNewRefuses what would leak the token or cannot work, and shows nothing of the token.
 func TestNewRefuses(t *testing.T) {
+	const address = "https://api.example.com"
 	for name, c := range map[string]webapi.Config{
-		"no token":                    {},
-		"two lines":                   {Token: "one\ntwo-is-hidden"},
-		"a password without account":  {Token: "Basic dHdvLWlzLWhpZGRlbg=="},
-		"another scheme":              {Token: "Digest two-is-hidden"},
+		"no token":                    {BaseURL: address},
+		"two lines":                   {Token: "one\ntwo-is-hidden", BaseURL: address},
+		"a password without account":  {Token: "Basic dHdvLWlzLWhpZGRlbg==", BaseURL: address},
+		"another scheme":              {Token: "Digest two-is-hidden", BaseURL: address},
 		"an address in the clear":     {Token: "two-is-hidden", BaseURL: "http://api.example.com"},
 		"an address with credentials": {Token: "x", BaseURL: "https://two-is-hidden@api.example.com"},
 		"no address":                  {Token: "x", BaseURL: "api.example.com"},
+		"an empty address":            {Token: "x"},
 	} {
 		_, err := webapi.New(c)
 		if err == nil {
