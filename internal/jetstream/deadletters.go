@@ -26,7 +26,7 @@ func (b *Bus) DeadLetters() *DeadLetters { return &DeadLetters{b} }
 // disk, and the errors of Publisher.Publish.
 func (d *DeadLetters) Publish(queue string, msgs ...*message.Message) error {
 	if _, err := d.bus.queue(queue); err != nil {
-		return messages.Permanent("unrouted", fmt.Errorf("set message aside: %w", err))
+		return messages.Permanent(messages.ReasonUnrouted, fmt.Errorf("set message aside: %w", err))
 	}
 	batch := make([]outgoing, len(msgs))
 	for i, msg := range msgs {

@@ -46,7 +46,7 @@ func (p *Publisher) Publish(topic string, msgs ...*message.Message) error {
 	stream, ok := p.bus.streamOf(topic)
 	if !ok {
 		// The stream would acknowledge the message, and nobody would ever see it.
-		return messages.Permanent("unrouted", fmt.Errorf("publish to %s: no queue has this topic", topic))
+		return messages.Permanent(messages.ReasonUnrouted, fmt.Errorf("publish to %s: no queue has this topic", topic))
 	}
 	batch := make([]outgoing, len(msgs))
 	for i, msg := range msgs {
@@ -71,7 +71,7 @@ type outgoing struct {
 func (b *Bus) prepare(stream, subject string, msg *message.Message) (outgoing, error) {
 	m, err := encode(subject, msg)
 	if err != nil {
-		return outgoing{}, messages.Permanent("undecodable", err)
+		return outgoing{}, messages.Permanent(messages.ReasonUndecodable, err)
 	}
 	return outgoing{msg.Context(), laneOf(msg, subject), b.names.stream(stream), m}, nil
 }

@@ -17,7 +17,7 @@ import (
 func (s *Store) SaveReceipt(ctx context.Context, eventID string, e messages.DeliveryUpdated) (state messages.Status, changed bool, err error) {
 	r, err := store.NewReport(eventID, e)
 	if err != nil {
-		return "", false, messages.Permanent("undecodable", fmt.Errorf("save receipt: %w", err))
+		return "", false, messages.Permanent(messages.ReasonUndecodable, fmt.Errorf("save receipt: %w", err))
 	}
 	saved, err := write(ctx, s.writer, report(r).save)
 	return saved.state, saved.raised, failed("save receipt", err)
