@@ -22,12 +22,9 @@ func (d *DeadLetters) Redrive(ctx context.Context, queue string, what bus.Redriv
 		return 0, fmt.Errorf("redrive: %w", err)
 	}
 	defer w.handBack()
-	if what.PerSecond == 0 {
-		what.PerSecond = 100
-	}
 	// As many at once as a second has, so that a slow redrive stays even.
-	atOnce := int(min(maxBatch, math.Ceil(what.PerSecond)))
-	limit := rate.NewLimiter(rate.Limit(what.PerSecond), atOnce)
+	atOnce := int(min(maxBatch, math.Ceil(what.Rate())))
+	limit := rate.NewLimiter(rate.Limit(what.Rate()), atOnce)
 	done := 0
 	err = w.each(ctx, what.IDs, func(batch []*letter) error {
 		if len(what.IDs) == 0 && what.Pick != nil {

@@ -44,8 +44,16 @@ type Redrive struct {
 	IDs []string
 	// Pick chooses among all when there are no IDs; nil takes every one.
 	Pick func(DeadLetter) bool
-	// PerSecond bounds how fast; zero means 100, so that a redrive of thousands leaves room for new events.
+	// PerSecond bounds how fast; see Rate.
 	PerSecond float64
+}
+
+// Rate is PerSecond, or 100 where that is zero: a redrive of thousands leaves room for new events.
+func (r Redrive) Rate() float64 {
+	if r.PerSecond == 0 {
+		return 100
+	}
+	return r.PerSecond
 }
 
 // DescribeDead reads a dead letter's metadata. The message stands in the queue under id since setAside.

@@ -18,10 +18,7 @@ func (d *DeadLetters) Redrive(ctx context.Context, queue string, what bus.Redriv
 	if err != nil {
 		return 0, fmt.Errorf("redrive: %w", err)
 	}
-	if what.PerSecond == 0 {
-		what.PerSecond = 100
-	}
-	limit := rate.NewLimiter(rate.Limit(what.PerSecond), 1)
+	limit := rate.NewLimiter(rate.Limit(what.Rate()), 1)
 	done := 0
 	err = d.each(ctx, queue, what.IDs, func(raw *jetstream.RawStreamMsg) error {
 		if len(what.IDs) == 0 && what.Pick != nil && !what.Pick(describe(queue, raw)) {
