@@ -16,23 +16,13 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// HistoryStore keeps conversations.
+// HistoryStore keeps conversations: messages as they were first written, and what happens to them and around them.
 type HistoryStore interface {
-	MessageStore
-	ChangeStore
-}
-
-// MessageStore keeps messages as they were first written.
-type MessageStore interface {
 	// SaveMessage stores a message once, with its event ID in the same transaction, and reports whether it was new.
 	SaveMessage(ctx context.Context, eventID string, e messages.MessageReceived) (saved bool, err error)
 	// Differs reports whether the stored message with e's chat and id was written with other words than e's. Edits of the
 	// stored one do not count.
 	Differs(ctx context.Context, e messages.MessageReceived) (bool, error)
-}
-
-// ChangeStore keeps what happens to a conversation afterwards and around its messages.
-type ChangeStore interface {
 	// SaveEdit gives a message its new content, unless a newer edit or a removal came first, and stores the whole message
 	// when it is not known yet.
 	SaveEdit(ctx context.Context, eventID string, e messages.MessageUpdated) (changed bool, err error)

@@ -16,7 +16,7 @@ import (
 	"github.com/livepipe/livepipe/internal/lanes"
 )
 
-// The faults of hardening.md in virtual time, with the real lease of a minute. Their numbers are printed.
+// Faults of docs/promises.md in virtual time, with the lease of production. Their numbers are printed.
 
 func handled(*message.Message) bool { return true }
 
