@@ -15,6 +15,7 @@ import (
 	"github.com/livepipe/livepipe/internal/bus"
 	"github.com/livepipe/livepipe/internal/conformance"
 	"github.com/livepipe/livepipe/internal/lanes"
+	"github.com/livepipe/livepipe/internal/lanes/lanestest"
 	"github.com/livepipe/livepipe/messages"
 )
 
@@ -38,63 +39,6 @@ func received(t *testing.T, id string) *message.Message {
 		t.Fatal(err)
 	}
 	return msg
-}
-
-// queue is a source that holds what a test puts in and remembers how the leases ended.
-type queue struct {
-	mu      sync.Mutex
-	pending []lanes.Delivery
-	acked   int
-	added   chan struct{}
-}
-
-func (q *queue) put(msgs ...*message.Message) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, msg := range msgs {
-		q.pending = append(q.pending, lanes.Delivery{Message: msg, Receipt: msg.UUID, Key: msg.UUID, Size: len(msg.Payload)})
-	}
-	select {
-	case q.added <- struct{}{}:
-	default:
-	}
-}
-
-func (q *queue) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error) {
-	for {
-		q.mu.Lock()
-		n := min(limit, len(q.pending))
-		batch := q.pending[:n:n]
-		q.pending = q.pending[n:]
-		q.mu.Unlock()
-		if n > 0 {
-			return batch, nil
-		}
-		select {
-		case <-q.added:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-func (q *queue) Settle(_ context.Context, batch []lanes.Settlement) []error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, s := range batch {
-		if s.Action == lanes.Ack {
-			q.acked++
-		}
-	}
-	return nil
-}
-
-func (q *queue) Extend(context.Context, []lanes.Receipt) []error { return nil }
-
-func (q *queue) acks() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.acked
 }
 
 // graveyard is a dead-letter publisher that fails as often as it is told to.
@@ -126,7 +70,7 @@ func (g *graveyard) Close() error { return nil }
 
 // bench is a router with one history worker on the engine, in virtual time.
 type bench struct {
-	queue   *queue
+	queue   *lanestest.Queue
 	dead    *graveyard
 	log     conformance.Journal
 	metrics *prometheus.Registry
@@ -157,7 +101,7 @@ func runWith(
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{
-			queue: &queue{added: make(chan struct{}, 1)}, dead: &graveyard{}, metrics: prometheus.NewRegistry(),
+			queue: lanestest.NewQueue(), dead: &graveyard{}, metrics: prometheus.NewRegistry(),
 		}
 		log := b.log.Logger()
 		open := func(context.Context, string) (lanes.Source, error) { return b.queue, nil }

@@ -46,7 +46,7 @@ func TestPoisonHoldsUpNobody(t *testing.T) {
 					sent[msg.UUID] = time.Now()
 					mu.Unlock()
 				}
-				b.queue.put(msg)
+				b.queue.Put(msg)
 				time.Sleep(time.Millisecond) // 20 handlers of 64 are busy
 			}
 			time.Sleep(24 * time.Hour)
@@ -54,8 +54,8 @@ func TestPoisonHoldsUpNobody(t *testing.T) {
 			if got := len(b.dead.dead["history"]); poisoned && got != events/100 {
 				t.Errorf("%d dead letters, want %d", got, events/100)
 			}
-			if b.queue.acks() != events {
-				t.Errorf("%d of %d acknowledged", b.queue.acks(), events)
+			if b.queue.Acked() != events {
+				t.Errorf("%d of %d acknowledged", b.queue.Acked(), events)
 			}
 		})
 		var took []time.Duration
@@ -106,15 +106,15 @@ func TestDeadLetterThatNobodyTakes(t *testing.T) {
 		return nil
 	}, func(b *bench) {
 		b.dead.refuses = messages.Permanent("too_large", errors.New("too large"))
-		b.queue.put(received(t, "huge"))
+		b.queue.Put(received(t, "huge"))
 		time.Sleep(time.Minute)
 		var others []*message.Message
 		for _, id := range []string{"a", "b", "c"} {
 			others = append(others, received(t, id))
 		}
-		b.queue.put(others...)
+		b.queue.Put(others...)
 		synctest.Wait()
-		if got := b.queue.acks(); got != 3 {
+		if got := b.queue.Acked(); got != 3 {
 			t.Errorf("%d of the 3 others are handled", got)
 		}
 	})

@@ -69,11 +69,11 @@ func TestOutcomes(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			work(t, func(_ context.Context, b *bench) error { return tt.handle(b.runs) }, func(b *bench) {
-				b.queue.put(received(t, "c1"))
+				b.queue.Put(received(t, "c1"))
 				time.Sleep(tt.wait + time.Second) // virtual
 				synctest.Wait()
-				if b.runs != tt.runs || b.queue.acks() != 1 {
-					t.Errorf("%d runs and %d acks, want %d and 1", b.runs, b.queue.acks(), tt.runs)
+				if b.runs != tt.runs || b.queue.Acked() != 1 {
+					t.Errorf("%d runs and %d acks, want %d and 1", b.runs, b.queue.Acked(), tt.runs)
 				}
 				var reasons []string
 				for _, dead := range b.dead.dead["history"] {
@@ -135,7 +135,7 @@ func TestDeadLetterCarriesTheMessageAndWhy(t *testing.T) {
 			bus.DeadDetail:   "*errors.errorString",
 		}
 		msg.Metadata.Set("foreign", secretText)
-		b.queue.put(msg)
+		b.queue.Put(msg)
 		synctest.Wait()
 		dead := b.dead.dead["history"]
 		if len(dead) != 1 {
@@ -154,15 +154,15 @@ func TestNothingIsLostWhenTheDeadLetterCannotBePublished(t *testing.T) {
 	refuse := func(context.Context, *bench) error { return messages.Permanent(messages.ReasonRefused, nil) }
 	work(t, refuse, func(b *bench) {
 		b.dead.fails = 20 // more than a message has attempts
-		b.queue.put(received(t, "c1"))
+		b.queue.Put(received(t, "c1"))
 		synctest.Wait()
-		if b.queue.acks() != 0 {
+		if b.queue.Acked() != 0 {
 			t.Fatal("acknowledged without a dead letter")
 		}
 		time.Sleep(time.Hour) // virtual
 		synctest.Wait()
-		if n := len(b.dead.dead["history"]); n != 1 || b.queue.acks() != 1 {
-			t.Errorf("%d dead letters and %d acks, want one of each", n, b.queue.acks())
+		if n := len(b.dead.dead["history"]); n != 1 || b.queue.Acked() != 1 {
+			t.Errorf("%d dead letters and %d acks, want one of each", n, b.queue.Acked())
 		}
 		if strings.Contains(b.log.String(), "4111") {
 			t.Errorf("the log shows a foreign error's text:\n%s", b.log.String())
@@ -185,10 +185,10 @@ func TestWhatIsNoEventGoesToTheDeadLetter(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			work(t, func(context.Context, *bench) error { return nil }, func(b *bench) {
-				b.queue.put(message.NewMessage("uuid", []byte(tt.body)))
+				b.queue.Put(message.NewMessage("uuid", []byte(tt.body)))
 				synctest.Wait()
-				if b.runs != 0 || b.queue.acks() != 1 || len(b.dead.dead["history"]) != 1 {
-					t.Fatalf("%d runs, %d acks, %d dead letters", b.runs, b.queue.acks(), len(b.dead.dead["history"]))
+				if b.runs != 0 || b.queue.Acked() != 1 || len(b.dead.dead["history"]) != 1 {
+					t.Fatalf("%d runs, %d acks, %d dead letters", b.runs, b.queue.Acked(), len(b.dead.dead["history"]))
 				}
 				m := b.dead.dead["history"][0].Metadata
 				if m.Get(bus.DeadReason) != tt.reason || m.Get(bus.DeadEventID) != tt.eventID {
@@ -218,7 +218,7 @@ func TestHandlerKnowsItsTraceAndItsDeadline(t *testing.T) {
 		return ctx.Err()
 	}
 	work(t, handle, func(b *bench) {
-		b.queue.put(received(t, "c1"))
+		b.queue.Put(received(t, "c1"))
 		time.Sleep(time.Minute) // virtual
 		synctest.Wait()
 		if b.runs != 2 || counted(t, b, failed) != 1 {
@@ -233,11 +233,11 @@ func TestAStopIsNotCountedAgainstTheMessage(t *testing.T) {
 		return fmt.Errorf("store: %w", ctx.Err())
 	}
 	work(t, handle, func(b *bench) {
-		b.queue.put(received(t, "c1"))
+		b.queue.Put(received(t, "c1"))
 		synctest.Wait()
 		t.Cleanup(func() {
-			if counted(t, b, interrupted) != 1 || b.queue.acks() != 0 || len(b.dead.dead) != 0 {
-				t.Errorf("interrupted %v, acks %d, dead %d", counted(t, b, interrupted), b.queue.acks(), len(b.dead.dead))
+			if counted(t, b, interrupted) != 1 || b.queue.Acked() != 0 || len(b.dead.dead) != 0 {
+				t.Errorf("interrupted %v, acks %d, dead %d", counted(t, b, interrupted), b.queue.Acked(), len(b.dead.dead))
 			}
 		})
 	})
@@ -245,7 +245,7 @@ func TestAStopIsNotCountedAgainstTheMessage(t *testing.T) {
 
 func TestFailureIsLoggedOnceWithFixedKeys(t *testing.T) {
 	work(t, func(context.Context, *bench) error { panic("x") }, func(b *bench) {
-		b.queue.put(received(t, "c1"))
+		b.queue.Put(received(t, "c1"))
 		synctest.Wait()
 		var lines []string
 		for line := range strings.Lines(b.log.String()) {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/livepipe/livepipe/internal/lanes/lanestest"
 	"github.com/livepipe/livepipe/messages"
 	"github.com/livepipe/livepipe/router"
 	"github.com/livepipe/livepipe/workers"
@@ -70,9 +71,9 @@ func TestOneDeadDestinationDelaysNoOther(t *testing.T) {
 				Store: &notes{}, Logger: slog.New(slog.DiscardHandler), HTTP: w,
 				Rules: webhooks(t, map[string]string{"a": "https://a.example", "b": "https://b.example", "c": "https://c.example"}, ""),
 			})
-			q := newQueue()
+			q := lanestest.NewQueue()
 			e := start(t, slog.New(slog.DiscardHandler), &publisher{},
-				map[string]*queue{"dispatch": q}, map[string][]router.Route{"dispatch": {router.On(dispatch.Handle)}})
+				map[string]*lanestest.Queue{"dispatch": q}, map[string][]router.Route{"dispatch": {router.On(dispatch.Handle)}})
 			sent := feed(t, q, time.Minute)
 			time.Sleep(time.Second)
 
@@ -84,8 +85,8 @@ func TestOneDeadDestinationDelaysNoOther(t *testing.T) {
 			w.set(false)
 			time.Sleep(10 * time.Minute) // the longest cool-down is half of that
 			synctest.Wait()
-			if q.acked != len(sent) || len(w.arrivals) != len(sent) || w.doubles != 0 {
-				t.Errorf("of %d: %d acknowledged, %d arrived, %d twice", len(sent), q.acked, len(w.arrivals), w.doubles)
+			if q.Acked() != len(sent) || len(w.arrivals) != len(sent) || w.doubles != 0 {
+				t.Errorf("of %d: %d acknowledged, %d arrived, %d twice", len(sent), q.Acked(), len(w.arrivals), w.doubles)
 			}
 			e.stop(t)
 		})
@@ -102,7 +103,7 @@ type request struct {
 }
 
 // feed puts one event for each destination into the queue every 100 ms, each of another conversation.
-func feed(t *testing.T, q *queue, lasting time.Duration) map[string]request {
+func feed(t *testing.T, q *lanestest.Queue, lasting time.Duration) map[string]request {
 	t.Helper()
 	sent := map[string]request{}
 	for i := range int(lasting / (100 * time.Millisecond)) {
@@ -111,7 +112,7 @@ func feed(t *testing.T, q *queue, lasting time.Duration) map[string]request {
 			m.ChatID = fmt.Sprint("chat-", i)
 			env := seal(t, messages.DispatchRequested{Origin: m.Origin, Destination: to, Event: seal(t, m)})
 			sent[env.ID] = request{to, time.Now()}
-			q.put(t, env)
+			put(t, q, env)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -326,7 +327,7 @@ func TestFailuresShowNothingPrivate(t *testing.T) {
 			Rules: load(t, "rules: [{name: age, when: 'int(message.text) > 1', to: [log]}]"), Publisher: &publisher{}, Now: time.Now,
 		}
 		dead := &publisher{}
-		queues := map[string]*queue{"history": newQueue(), "routing": newQueue(), "dispatch": newQueue(), "delivery": newQueue()}
+		queues := map[string]*lanestest.Queue{"history": lanestest.NewQueue(), "routing": lanestest.NewQueue(), "dispatch": lanestest.NewQueue(), "delivery": lanestest.NewQueue()}
 		e := start(t, log, dead, queues, map[string][]router.Route{
 			"history": {
 				router.On(history.Handle), router.On(history.HandleUpload), router.On(history.HandleEdit),
@@ -343,14 +344,14 @@ func TestFailuresShowNothingPrivate(t *testing.T) {
 			m := received()
 			m.ChatID = fmt.Sprint("chat-", i)
 			env := seal(t, m)
-			queues["history"].put(t, env)
-			queues["routing"].put(t, env)
-			queues["delivery"].put(t, env) // not its type
+			put(t, queues["history"], env)
+			put(t, queues["routing"], env)
+			put(t, queues["delivery"], env) // not its type
 			edit := edited()
 			edit.ChatID = m.ChatID
-			queues["history"].put(t, seal(t, edit))
-			queues["routing"].put(t, seal(t, edit))
-			queues["dispatch"].put(t, seal(t, messages.DispatchRequested{Origin: m.Origin, Destination: "a", Event: env}))
+			put(t, queues["history"], seal(t, edit))
+			put(t, queues["routing"], seal(t, edit))
+			put(t, queues["dispatch"], seal(t, messages.DispatchRequested{Origin: m.Origin, Destination: "a", Event: env}))
 		}
 		time.Sleep(24 * time.Hour)
 		e.stop(t)
