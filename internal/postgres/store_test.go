@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -129,44 +128,13 @@ func openAt(t testing.TB, dsn string) *Store {
 	return s
 }
 
-var chat1 = messages.Chat{Tenant: messages.Tenant{Org: "org1", LiveChat: "lc1"}, ChatID: "chat1"}
-
-func received(id string) messages.MessageReceived {
-	text := "text of " + id
-	return messages.MessageReceived{
-		Origin:  messages.Origin{Channel: "livechat", Chat: chat1, User: "user1"},
-		Message: messages.Message{ID: id, Type: messages.MessageText, Text: &text, CreatedAt: "2024-01-15T10:30:00Z"},
-	}
-}
-
-func save(t testing.TB, s *Store, id string) {
-	t.Helper()
-	if saved, err := s.SaveMessage(t.Context(), "evt_"+id, received(id)); !saved || err != nil {
-		t.Fatalf("SaveMessage(%s) = %v, %v, want true", id, saved, err)
-	}
-}
-
-// count is the number of messages in chat1, after holding the counters against the rows.
-func count(t testing.TB, s *Store) int {
-	t.Helper()
-	q := store.Query{Chat: chat1, Limit: 1_000_000}
-	whole, err := s.Page(t.Context(), q)
-	if errors.Is(err, store.ErrUnknownChat) {
-		return 0
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	q.From, q.To = time.Unix(0, 0), time.Unix(1<<40, 0)
-	byDays, err := s.Page(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := int64(len(whole.Entries)); whole.Total != n || byDays.Total != n {
-		t.Fatalf("%d rows, the chat counts %d, its days %d", n, whole.Total, byDays.Total)
-	}
-	return len(whole.Entries)
-}
+// What the suite begins with.
+var (
+	chat1    = conformance.Chat1
+	received = conformance.Received
+	save     = conformance.Save
+	count    = conformance.Count
+)
 
 // ask reads one value through a connection of the store's own pool.
 func ask(t testing.TB, s *Store, query string) (value string) {
