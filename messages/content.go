@@ -32,7 +32,7 @@ type Content struct {
 	Custom jsontext.Value `json:"content,omitzero"` // type custom: any object
 }
 
-// Attachment is a file that stands with the provider. Size is in bytes, Width and Height in pixels; 0 is not told.
+// Attachment is a file that the provider keeps. Size is in bytes, Width and Height in pixels; 0 is unknown.
 type Attachment struct {
 	URL             string `json:"url"`
 	Filename        string `json:"filename"`

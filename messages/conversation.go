@@ -66,14 +66,14 @@ const (
 )
 
 // ConversationUpdated says that something happened to a conversation other than a message. Which fields are filled
-// depends on Change. At is RFC 3339: LiveChat's own time where it tells one, else when livepipe was told.
+// depends on Change. At is RFC 3339: LiveChat's own time where it gives one, else the time of receipt.
 type ConversationUpdated struct {
 	Origin
 	Change    Change         `json:"change"`
 	At        string         `json:"at"`
 	ThreadID  string         `json:"thread_id,omitzero"`
 	MessageID string         `json:"message_id,omitzero"` // of the message whose properties changed
-	People    []Person       `json:"people,omitzero"`     // whom the event tells about; not always all of the chat
+	People    []Person       `json:"people,omitzero"`     // whom the event names; not always all of the chat
 	Removed   string         `json:"removed,omitzero"`    // id of the person who left
 	By        string         `json:"by,omitzero"`         // id of the person who did it; empty: LiveChat itself
 	Reason    string         `json:"reason,omitzero"`

@@ -22,7 +22,7 @@ type Message struct {
 	File    *File    `json:"file,omitzero"`    // an upload of ours
 	Content *Content `json:"content,omitzero"` // what the type has beside its text
 	Author  Author   `json:"author"`
-	// AuthorGuessed says that the type of the author was told from the shape of the id alone. What the chat's people say,
+	// AuthorGuessed says that the type of the author was guessed from the shape of the id alone. What the chat's people say,
 	// now or later, goes before it.
 	AuthorGuessed bool `json:"author_guessed,omitzero"`
 	// Internal marks a note among agents: it is never for the visitor's side.
@@ -71,10 +71,10 @@ type File struct {
 // PendingKey is where the bytes of an upload wait in the blob store until the media worker has looked at them.
 func PendingKey(mediaID string) string { return "pending/" + mediaID }
 
-// ReleasedKey is where the cleaned file of an upload stands.
+// ReleasedKey is the key of the cleaned file of an upload.
 func ReleasedKey(mediaID string) string { return "released/" + mediaID }
 
-// ThumbnailKey is where the thumbnail of an upload stands.
+// ThumbnailKey is the key of the thumbnail of an upload.
 func ThumbnailKey(mediaID string) string { return "thumbnails/" + mediaID }
 
 // ParseTime reads an RFC 3339 time, any offset, any number of fractional digits.

@@ -59,7 +59,7 @@ type DeliveryError struct {
 	Reason string `json:"reason,omitzero"`
 }
 
-// MediaUploaded says that a file stands in the blob store under PendingKey(File.ID), not yet safe to serve. File
+// MediaUploaded says that a file is in the blob store under PendingKey(File.ID), not yet safe to serve. File
 // describes what was received; Digest is the SHA-256 of its bytes in lower-case hexadecimal.
 type MediaUploaded struct {
 	Origin

@@ -15,7 +15,7 @@ import (
 )
 
 // deadLetter turns the handler's error into what becomes of the message: nil acknowledges it, an error hands it back to
-// the engine, which was told why. It is the one place where a handler's error is logged.
+// the engine, which knows why. It is the one place where a handler's error is logged.
 func (w *worker) deadLetter(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
 		_, err := next(msg)

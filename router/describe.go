@@ -14,7 +14,7 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// describe tells what went wrong without quoting an error's text, which may hold what somebody wrote. An error says more
+// describe says what went wrong without quoting an error's text, which may hold what somebody wrote. An error says more
 // about itself by implementing slog.LogValuer; well-known conditions and codes are named; of all others only the types
 // are told.
 func describe(err error) string {

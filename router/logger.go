@@ -21,7 +21,7 @@ func kept() [4][2]string {
 
 // Error implements watermill.LoggerAdapter.
 func (q quiet) Error(msg string, err error, fields watermill.LogFields) {
-	if msg == "Handler returned error" { // already told by the dead-letter middleware
+	if msg == "Handler returned error" { // already logged by the dead-letter middleware
 		return
 	}
 	msg, _, _ = strings.Cut(msg, " Stack: ")
@@ -36,7 +36,7 @@ func (q quiet) Debug(msg string, fields watermill.LogFields) {
 	q.log.Debug("watermill", append(attrs(fields), "says", msg)...)
 }
 
-// Trace implements watermill.LoggerAdapter. It is told twice for every message, so it goes nowhere.
+// Trace implements watermill.LoggerAdapter. Watermill calls it twice per message, so it is dropped.
 func (q quiet) Trace(string, watermill.LogFields) {}
 
 // With implements watermill.LoggerAdapter.

@@ -17,7 +17,7 @@ import (
 // corpusDir has what LiveChat may send, written by the channel's own tests; see index.json there.
 const corpusDir = "../channels/livechat/testdata/livechat"
 
-// corpus is the index of the corpus: bodies in the order of a story that can be posted as it stands.
+// corpus is the index of the corpus: bodies in the order of a story that can be posted as it is.
 type corpus struct {
 	WebhookID      string       `json:"webhook_id"`
 	SecretKey      string       `json:"secret_key"`
@@ -60,7 +60,7 @@ func readJSON(t testing.TB, file string, v any) {
 	}
 }
 
-// chats are the conversations that the bodies have a message in, each with whether bodies of 3.3 tell of it.
+// chats are the conversations that the bodies have a message in, each with whether bodies of 3.3 name it.
 func (c corpus) chats(t testing.TB) map[string]bool {
 	t.Helper()
 	chats := map[string]bool{}

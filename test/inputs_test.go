@@ -149,7 +149,7 @@ func privateWords(t *testing.T, all corpus) []string {
 }
 
 // TestNothingOfTheCorpusLeaks holds S14 for what LiveChat sends: with debug logs, rules that fail, a destination that is
-// dead, strangers and a corpus that is told twice, no log line, metric or list of dead letters has a word of anybody.
+// dead, strangers and a corpus that is posted twice, no log line, metric or list of dead letters has a word of anybody.
 func TestNothingOfTheCorpusLeaks(t *testing.T) {
 	t.Parallel()
 	rules := writeFile(t, "routes.yaml", `
@@ -271,7 +271,7 @@ func TestGuessingOnTheWire(t *testing.T) {
 }
 
 // TestSameIDWithOtherWords holds S3 on the wire: what came first stays. A signed request is good once and for five
-// minutes; the same id with another body is refused, or, where LiveChat signs nothing, told to the operator by ids.
+// minutes; the same id with another body is refused, or, where LiveChat signs nothing, logged with its ids.
 func TestSameIDWithOtherWords(t *testing.T) {
 	t.Parallel()
 	at := stacks[0].open(t, nil)

@@ -114,7 +114,7 @@ func (l *lambdaRuntime) begin(event events.SQSEvent, timeout time.Duration) invo
 	return i
 }
 
-// end waits for the answer and returns the messages that it tells as failed.
+// end waits for the answer and returns the messages that it reports as failed.
 func (l *lambdaRuntime) end(i invocation) []string {
 	l.t.Helper()
 	var a lambdaAnswer

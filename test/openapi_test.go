@@ -51,7 +51,7 @@ var asSent = []string{
 }
 
 // runDescribed runs the tests with every answer to http.DefaultClient held against the contract. What a test did not
-// look at, because it expected a failure, is told at the end.
+// look at, because it expected a failure, is reported at the end.
 func runDescribed(m *testing.M) int {
 	c, err := described()
 	if err != nil {
@@ -130,7 +130,7 @@ func place(r *http.Request) *http.Request {
 	return at
 }
 
-// check tells how an answer differs from the document. The HTTP library's own refusals come before any path is known.
+// check reports how an answer differs from the document. The HTTP library's own refusals come before any path is known.
 func (c *contract) check(r *http.Request, resp *http.Response) error {
 	library := resp.StatusCode >= http.StatusBadRequest && resp.Header.Get("Vary") == ""
 	at := place(r)

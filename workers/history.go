@@ -28,7 +28,7 @@ type HistoryStore interface {
 	SaveEdit(ctx context.Context, eventID string, e messages.MessageUpdated) (changed bool, err error)
 	// SaveDeletion takes the content of a message away, also of one that comes later.
 	SaveDeletion(ctx context.Context, eventID string, e messages.MessageDeleted) (changed bool, err error)
-	// SaveConversation keeps a change of a conversation once, and the people that it tells about.
+	// SaveConversation keeps a change of a conversation once, and the people that it names.
 	SaveConversation(ctx context.Context, eventID string, e messages.ConversationUpdated) (saved bool, err error)
 }
 
@@ -39,7 +39,7 @@ type History struct {
 	conflicts prometheus.Counter
 }
 
-// NewHistory makes a history worker that tells log which messages came again with other words. The count of them is
+// NewHistory makes a history worker that logs which messages came again with other words. The count of them is
 // registered once in reg; nil keeps it to itself.
 func NewHistory(s HistoryStore, log *slog.Logger, reg prometheus.Registerer) (*History, error) {
 	h := &History{store: s, log: log, conflicts: prometheus.NewCounter(prometheus.CounterOpts{
@@ -70,7 +70,7 @@ func (h *History) Handle(ctx context.Context, env messages.Envelope, e messages.
 	return h.compare(ctx, env, e)
 }
 
-// compare tells when a message came again with other words: somebody has changed it on the way, or gives one id to two
+// compare logs when a message came again with other words: somebody has changed it on the way, or gives one id to two
 // messages.
 func (h *History) compare(ctx context.Context, env messages.Envelope, e messages.MessageReceived) error {
 	differs, err := h.store.Differs(ctx, e)
@@ -139,7 +139,7 @@ func (h *History) HandleUpload(ctx context.Context, env messages.Envelope, e mes
 	return h.Handle(ctx, env, messages.MessageReceived{Origin: e.Origin, Message: uploadMessage(e)})
 }
 
-// uploadMessage is how an upload stands in its conversation.
+// uploadMessage is the message of an upload in its conversation.
 func uploadMessage(e messages.MediaUploaded) messages.Message {
 	file := e.File
 	return messages.Message{

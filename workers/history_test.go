@@ -220,7 +220,7 @@ func TestWhatNoStoreCanKeepIsPermanent(t *testing.T) {
 	}
 }
 
-// S3: the same id with another body. The first one stays, somebody is told, and nobody reads there what was written.
+// S3: the same id with another body. The first one stays, it is logged, and nobody reads there what was written.
 func TestAMessageThatCameAgainWithOtherWordsIsTold(t *testing.T) {
 	tests := map[string]struct {
 		store *ledger

@@ -30,7 +30,7 @@ const (
 	ReasonType   = "type_mismatch"   // the bytes are not what the event says, or of a kind that is not taken
 )
 
-// busyWait is when a picture stands in line again after it stood there in vain.
+// busyWait is the delay before a picture asks for a place again.
 const busyWait = time.Second
 
 // Media makes an upload safe and useful before anybody is served it: it checks the bytes again, cleans pictures, makes

@@ -70,7 +70,7 @@ func TestRedeliveryHasNoSecondEffect(t *testing.T) {
 			t.Errorf("%v (-first +after):\n%s", err, diff)
 		}
 	})
-	// wantSame handles an event once, then ten times more, and compares what history tells.
+	// wantSame handles an event once, then ten times more, and compares the history.
 	wantSame := func(t *testing.T, s *sqlite.Store, handle func(ctx context.Context) error) store.Entry {
 		t.Helper()
 		if err := handle(t.Context()); err != nil {

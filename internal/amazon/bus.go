@@ -59,7 +59,7 @@ type Bus struct {
 	batchers batchers
 }
 
-// Open finds the account and checks that every topic, queue and subscription of the table stands. It makes nothing: that
+// Open finds the account and checks that every topic, queue and subscription of the table exists. It makes nothing: that
 // is Provision's.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	b, err := connect(ctx, cfg)
@@ -72,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 	return b, nil
 }
 
-// connect makes a bus of whatever stands.
+// connect makes a bus of whatever exists.
 func connect(ctx context.Context, cfg Config) (*Bus, error) {
 	cfg.Prefix = cmp.Or(cfg.Prefix, "livepipe")
 	cfg.PollWait = cmp.Or(cfg.PollWait, 20*time.Second)
@@ -124,7 +124,7 @@ func (b *Bus) queueURL(ctx context.Context, name string) (string, error) {
 	return string(*found.QueueURL), nil
 }
 
-// queueARN is the ARN of a queue by its full name, which also stands in policies before the queue does.
+// queueARN is the ARN of a queue by its full name. Policies name it before the queue exists.
 func (b *Bus) queueARN(name string) string {
 	return fmt.Sprintf("arn:aws:sqs:%s:%s:%s", b.cfg.AWS.Region, b.account, name)
 }

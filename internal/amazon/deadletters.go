@@ -24,7 +24,7 @@ const (
 
 // DeadLetters are what workers gave up, for 14 days, each queue's in a dead-letter queue of its own.
 //
-// SQS shows nothing without receiving it. So List, Get, Redrive and Purge receive what stands in the queue, hide it from
+// SQS shows nothing without receiving it. So List, Get, Redrive and Purge receive what the queue holds, hide it from
 // others while they look, and hand it back at the end; if they are killed, it comes back after two minutes. Of two
 // that look at the same time each sees a part. A look ends with a wait of a second on the empty queue.
 type DeadLetters struct{ bus *Bus }

@@ -7,7 +7,7 @@
 //	                                                         └──── DeleteMessageBatch (Settle Ack)
 //	 dead letter ──▶ batcher ──▶ SQS SendMessageBatch ──▶ <queue>-dead
 //
-// It stands on watermill-aws: its marshalers put a message on the wire and take it off, its resolvers find queues and
+// It builds on watermill-aws: its marshalers put a message on the wire and take it off, its resolvers find queues and
 // topics, so what one side publishes the other reads. What it replaces is the publisher, which sends one message per
 // call, and the subscriber, which receives one, deletes one and never extends a visibility timeout.
 package amazon

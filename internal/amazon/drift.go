@@ -9,14 +9,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// difference is one attribute that stands otherwise than it should.
+// difference is one attribute whose value is not the wanted one.
 type difference struct{ attribute, has, wants string }
 
 func (d difference) String() string {
 	return fmt.Sprintf("%s is %q, should be %q", d.attribute, d.has, d.wants)
 }
 
-// differences compares what is wanted, and nothing else, with what stands, in the order of the names.
+// differences compares what is wanted, and nothing else, with what exists, in the order of the names.
 func differences(has, wants map[string]string) []difference {
 	var all []difference
 	for _, name := range slices.Sorted(maps.Keys(wants)) {
@@ -27,7 +27,7 @@ func differences(has, wants map[string]string) []difference {
 	return all
 }
 
-// same compares JSON by what it says, and other text as it stands. The default of SNS for documents is none at all.
+// same compares JSON by what it says, and other text byte for byte. The default of SNS for documents is none at all.
 func same(has, wants string) bool {
 	if has == wants || has == "" && wants == "{}" {
 		return true

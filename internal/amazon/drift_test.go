@@ -115,7 +115,7 @@ func TestDriftIsReportedAndKeptUntilItIsToBeRepaired(t *testing.T) {
 	})
 }
 
-// What others have put beside ours takes part, so it is told of; it is theirs, so it stays.
+// What others have put beside ours takes part, so it is reported; it is theirs, so it stays.
 func TestWhatIsForeignIsReportedAndKept(t *testing.T) {
 	p := newPlace(t, false)
 	p.provision(amazon.ProvisionOptions{})

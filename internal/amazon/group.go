@@ -25,7 +25,7 @@ func laneGroup(msg *message.Message, to string) string {
 	return group(to)
 }
 
-// sourceWithin is where the source of one of our envelopes ends at the latest, in bytes: it stands after specversion
+// sourceWithin is where the source of one of our envelopes ends at the latest, in bytes: it comes after specversion
 // and id.
 const sourceWithin = 1024
 

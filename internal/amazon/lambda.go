@@ -51,7 +51,7 @@ func (l *Lambda) Source(_ context.Context, worker string) (lanes.Source, error) 
 	return q, nil
 }
 
-// errNameless brings the whole batch back. An answer cannot tell that a record without a name failed, because an empty
+// errNameless brings the whole batch back. An answer cannot report a record without a name as failed, because an empty
 // name in it means the whole batch as well.
 var errNameless = errors.New("a record without messageId failed")
 

@@ -82,7 +82,7 @@ type policyDrift struct {
 	foreign []string     // the Sids that are not ours
 }
 
-// comparePolicy reads what stands, which may be nothing.
+// comparePolicy reads the policy as it is, which may be empty.
 func comparePolicy(has string, wants []statement) (policyDrift, error) {
 	d := policyDrift{doc: policy{Version: "2012-10-17"}}
 	if has != "" {

@@ -28,7 +28,7 @@ type ProvisionOptions struct {
 	DryRun bool
 	// Repair sets what differs. Without it a difference is reported and kept: somebody may have meant it.
 	Repair bool
-	// Progress is told of each step when it is done; may be nil.
+	// Progress is called for each step when it is done; may be nil.
 	Progress func(Step)
 }
 
@@ -43,11 +43,11 @@ const (
 	Differs     Action = "differs"
 	Repaired    Action = "repaired"
 	WouldRepair Action = "would repair"
-	// Foreign is what stands beside ours and takes part: a policy statement, a subscription. It is always kept.
+	// Foreign is what others have put beside ours: a policy statement, a subscription. It is always kept.
 	Foreign Action = "foreign"
 )
 
-// Step is one thing that should stand, or one attribute of it that differs.
+// Step is one thing that should exist, or one attribute of it that differs.
 type Step struct {
 	Kind   string // bucket, access, lifecycle, queue, policy, topic, subscription
 	Name   string
@@ -93,7 +93,7 @@ func (r Report) Summary() string {
 }
 
 // Provision makes what is missing of the bucket, the queues, the topics and their subscriptions. It deletes nothing, and
-// changes nothing that stands unless opts say so, but for one thing: a topic that is added to the table gets its statement
+// changes nothing that exists unless opts say so, but for one thing: a topic that is added to the table gets its statement
 // in the policies of its queues. Any number of processes may do it at once.
 func Provision(ctx context.Context, cfg Config, opts ProvisionOptions) (Report, error) {
 	opts.VisibilityTimeout = cmp.Or(opts.VisibilityTimeout, leaseDefault)
@@ -199,7 +199,7 @@ func (p *provisioner) create(kind, name, detail string, do func() error) error {
 	return nil
 }
 
-// settle reports what differs about a thing that stands, and sets it right if that is wanted.
+// settle reports what differs about a thing that exists, and sets it right if that is wanted.
 func (p *provisioner) settle(kind, name string, differ []difference, repair func() error) error {
 	if len(differ) == 0 {
 		p.tell(kind, name, Exists, "")

@@ -170,7 +170,7 @@ func blocks(c *s3types.PublicAccessBlockConfiguration) map[string]string {
 	}
 }
 
-// lifecycle adds our rules to those that stand, which are kept: S3 takes only all of them at once.
+// lifecycle adds our rules to the existing ones, which are kept: S3 takes only all of them at once.
 func (p *provisioner) lifecycle(ctx context.Context, name string) error {
 	got, err := p.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: &name})
 	if is(err, "NoSuchLifecycleConfiguration") {
@@ -213,7 +213,7 @@ func (p *provisioner) lifecycle(ctx context.Context, name string) error {
 	})
 }
 
-// is tells an answer by its code: not all of S3's have a type.
+// is compares an error by its code: not all of S3's have a type.
 func is(err error, code string) bool {
 	answer := smithy.APIError(nil)
 	return errors.As(err, &answer) && answer.ErrorCode() == code

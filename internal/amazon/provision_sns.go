@@ -12,7 +12,7 @@ import (
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 )
 
-// topic makes a topic, or compares the one that stands, and subscribes its queues.
+// topic makes a topic, or compares the existing one, and subscribes its queues.
 func (p *provisioner) topic(ctx context.Context, want topicSpec) error {
 	has, err := p.bus.topicAttributes(ctx, want.arn)
 	if errors.Is(err, errNoTopic) {

@@ -16,7 +16,7 @@ import (
 
 const attributePolicy = string(sqstypes.QueueAttributeNamePolicy)
 
-// queue makes a queue with its policy, or compares the one that stands.
+// queue makes a queue with its policy, or compares the existing one.
 func (p *provisioner) queue(ctx context.Context, want queueSpec) error {
 	url, err := p.bus.queueURL(ctx, want.name)
 	if errors.Is(err, errNoQueue) {

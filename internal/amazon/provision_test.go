@@ -152,7 +152,7 @@ func TestEightProcessesProvisionAtOnce(t *testing.T) {
 	})
 }
 
-// A topic that a release adds must get through to queues that stand already.
+// A topic that a release adds must get through to queues that exist already.
 func TestTheTopologyGrowsWithTheTable(t *testing.T) {
 	modes(t, func(t *testing.T, p *place) {
 		p.provision(amazon.ProvisionOptions{})

@@ -29,7 +29,7 @@ type pollers struct {
 	open    int
 	asked   int // messages that the open ones may bring
 	answers chan answer
-	era     int      // counts failures that were told; those of receives that began before are old news
+	era     int      // counts failures that were reported; those of receives that began before are old news
 	lost    []string // attempts that nobody has an answer to
 }
 

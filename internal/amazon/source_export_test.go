@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
-// Bare is a bus that asks nobody for anything before it is used. Its queues stand, its topics do not.
+// Bare is a bus that asks nobody for anything before it is used. Its queues exist, its topics do not.
 func Bare(cfg Config) *Bus {
 	return &Bus{
 		cfg: cfg, names: names{cfg.Prefix, cfg.FIFO}, log: cfg.Logger, sqs: sqs.NewFromConfig(cfg.AWS),
@@ -21,7 +21,7 @@ func (b *Bus) Hiding(ctx context.Context, queue string, lease time.Duration) (*S
 	return b.source(ctx, queue, lease)
 }
 
-// QueueURL is where a queue stands; it may be a dead-letter queue.
+// QueueURL is the URL of a queue; it may be a dead-letter queue.
 func (b *Bus) QueueURL(ctx context.Context, queue string) (string, error) {
 	return b.queueURL(ctx, b.names.queue(queue))
 }

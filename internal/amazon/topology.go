@@ -30,7 +30,7 @@ const (
 	longPoll = 20 * time.Second
 )
 
-// topicSpec is a topic as it should stand.
+// topicSpec is a topic as it should be.
 type topicSpec struct {
 	topic      string // as in the queue table
 	name       string // in full
@@ -39,7 +39,7 @@ type topicSpec struct {
 	queues     []string // as in the queue table
 }
 
-// queueSpec is a queue as it should stand.
+// queueSpec is a queue as it should be.
 type queueSpec struct {
 	name       string // in full
 	arn        string

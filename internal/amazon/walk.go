@@ -29,7 +29,7 @@ const (
 	walkSlack = 5 * time.Second
 )
 
-// walk looks at the dead letters of one queue that stand there when it begins.
+// walk looks at the dead letters that a queue holds when it begins.
 type walk struct {
 	bus   *Bus
 	queue string

@@ -157,7 +157,7 @@ func (h *health) repair() {
 	}
 }
 
-// watched tells health of every failed publish, so that readiness turns false within one check and not one interval.
+// watched reports every failed publish to health, so that readiness turns false within one check and not one interval.
 type watched struct {
 	message.Publisher
 	health *health

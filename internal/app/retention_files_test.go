@@ -18,7 +18,7 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// keysOf are all places where bytes of an upload may stand.
+// keysOf are all places where bytes of an upload may be.
 func keysOf(id string) []string {
 	return []string{messages.PendingKey(id), messages.ReleasedKey(id), messages.ThumbnailKey(id)}
 }

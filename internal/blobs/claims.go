@@ -36,7 +36,7 @@ func (c Claims) Put(ctx context.Context, key string, body []byte) error {
 	return c.store.Put(ctx, key, bytes.NewReader(body), "")
 }
 
-// Get gives the body back, or nil when nothing stands under the key. A key of another shape and a body that is too large
+// Get gives the body back, or nil when there is no such key. A key of another shape and a body that is too large
 // are permanent: only a stranger's event can name them.
 func (c Claims) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := checkClaim(key); err != nil {

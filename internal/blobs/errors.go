@@ -31,7 +31,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-// prefix is the part of a key that may be told: the kind of blob.
+// prefix is the part of a key that an error may show: the kind of blob.
 func prefix(key string) string {
 	first, _, _ := strings.Cut(key, "/")
 	return first
@@ -56,7 +56,7 @@ func failed(ctx context.Context, verb, key string, err error) error {
 	return messages.Unavailable(told)
 }
 
-// keyless tells an error without the name of the blob, which the errors of files and of buckets quote.
+// keyless is an error without the name of the blob, which the errors of files and of buckets quote.
 type keyless struct {
 	text, name string
 	err        error

@@ -16,7 +16,7 @@ type place struct {
 	region string // empty: AWS_REGION's
 }
 
-// errS3URL quotes nothing: what stands there may be a secret that somebody put into the URL.
+// errS3URL quotes nothing: somebody may have put a secret into the URL.
 var errS3URL = errors.New("an S3 URL has the form s3://bucket[/prefix][?region=REGION]; " +
 	"credentials and endpoint come from AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ENDPOINT_URL and their like")
 

@@ -14,7 +14,7 @@ import (
 	"gocloud.dev/blob"
 )
 
-// ErrNotFound says that no blob stands under the key.
+// ErrNotFound says that no blob has the key.
 var ErrNotFound = errors.New("blob not found")
 
 const (
@@ -128,7 +128,7 @@ func (s *Store) Get(ctx context.Context, key string) (*Reader, error) {
 	return &Reader{ctx: ctx, key: key, r: r}, nil
 }
 
-// Exists reports whether a blob stands under the key.
+// Exists reports whether a blob has the key.
 func (s *Store) Exists(ctx context.Context, key string) (bool, error) {
 	if err := checkKey(key); err != nil {
 		return false, err

@@ -10,7 +10,7 @@ import (
 )
 
 // writer is how a technology writes; reading is gocloud's for all of them. What put and create have written is durable
-// when they return nil, and a put that fails leaves nothing new. create reports false if something stands under the key.
+// when they return nil, and a put that fails leaves nothing new. create reports false if the key is taken.
 type writer interface {
 	put(ctx context.Context, key string, r io.Reader, contentType string) error
 	create(ctx context.Context, key string, value []byte) (created bool, err error)

@@ -12,8 +12,8 @@ import (
 )
 
 // Claims keeps bodies that are too large for a broker, under keys that start with claims/. What was put is durable when
-// Put returns; putting again renews its age. Get answers nil and no error when nothing stands under the key, and a
-// messages.PermanentError when what stands there can be no claim; it never reads more than MaxClaim bytes.
+// Put returns; putting again renews its age. Get answers nil and no error when there is no such key, and a
+// messages.PermanentError when what is there cannot be a claim; it never reads more than MaxClaim bytes.
 type Claims interface {
 	Put(ctx context.Context, key string, body []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)

@@ -56,7 +56,7 @@ func (r Redrive) Rate() float64 {
 	return r.PerSecond
 }
 
-// DescribeDead reads a dead letter's metadata. The message stands in the queue under id since setAside.
+// DescribeDead reads a dead letter's metadata. The queue has the message under id since setAside.
 func DescribeDead(queue, id string, msg *message.Message, setAside time.Time) DeadLetter {
 	md := msg.Metadata
 	attempts, _ := strconv.Atoi(md.Get(DeadAttempts)) // 0 when the writer said nothing readable

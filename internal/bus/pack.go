@@ -18,9 +18,9 @@ const (
 	wrappedKey  = "m:"   // before each metadata key, so that none can be taken for one of the other two
 	wrappedBody = "body" // absent: as it is
 	inBase64    = "base64"
-	inNothing   = "empty" // there is none, and placeholder stands for it
+	inNothing   = "empty" // there is none; placeholder takes its place
 	placeholder = "-"
-	// noUUID stands where a UUID cannot.
+	// noUUID takes the place of a UUID that cannot be sent.
 	noUUID = "wrapped"
 )
 

@@ -16,7 +16,7 @@ import (
 const (
 	claimPrefix  = "claims/"
 	digestPrefix = "sha-256:"
-	// claimType is the type of an envelope that stands for a body which is none of our envelopes.
+	// claimType is the type of an envelope in place of a body that is none of our envelopes.
 	claimType messages.Type = "livepipe.claim.v1"
 )
 

@@ -36,7 +36,7 @@ func FirstSchema(blob func(hex string) string, yes string) []string {
 	}
 }
 
-// HoldFirstSchema is what a store that FirstSchema has filled tells after its migration, and can do from then on.
+// HoldFirstSchema is what a store that FirstSchema has filled returns after its migration, and can do from then on.
 func HoldFirstSchema(t *testing.T, s S) {
 	page := mustPage(t, s, store.Query{Chat: chat1, Limit: 10, From: january(2024, 15), To: january(2024, 16)})
 	one, two := received(chat1, "msg1", wroteAt).Message, received(chat1, "msg2", wroteAt).Message

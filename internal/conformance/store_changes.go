@@ -108,8 +108,8 @@ func history(chat messages.Chat, visitor string, deletion bool) ([]messages.Even
 	return append(events, gone), want, knows
 }
 
-// changesInAnyOrder writes a message, two edits of it, a watermark, what is told about its author, and either its deletion
-// or what was told earlier, in each stride-th of their 2 x 720 orders, each in a chat of its own; in every second order all
+// changesInAnyOrder writes a message, two edits of it, a watermark, a change that names its author, and either its deletion
+// or an earlier such change, in each stride-th of their 2 x 720 orders, each in a chat of its own; in every second order all
 // of it comes again in the end.
 func changesInAnyOrder(t *testing.T, s S, stride int) {
 	if testing.Short() || RaceDetector {
@@ -220,7 +220,7 @@ func editsTogether(t *testing.T, s S) {
 	expectCount(t, s, chat1, 1)
 }
 
-// deletionFirst writes a message with all it may have after its deletion, once alone and once when an edit stands in for it.
+// deletionFirst writes a message with all it may have after its deletion, once alone and once with an edit in its place.
 func deletionFirst(t *testing.T, s S) {
 	for i, edit := range []bool{false, true} {
 		e := received(chat1, fmt.Sprint("msg", i), fmt.Sprintf("2024-01-15T10:3%d:00Z", i))

@@ -176,7 +176,7 @@ func guessedAuthors(t *testing.T, s S) {
 		t.Helper()
 		var got []messages.Author
 		for _, e := range mustPage(t, s, store.Query{Chat: chat1, Limit: 10}).Entries {
-			if e.AuthorGuessed == (e.Author.ID == "bot1") { // of whom the people tell
+			if e.AuthorGuessed == (e.Author.ID == "bot1") { // bot1 alone is among the chat's people
 				t.Errorf("%s: guessed %v", e.ID, e.AuthorGuessed)
 			}
 			got = append(got, e.Author)

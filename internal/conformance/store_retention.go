@@ -184,7 +184,7 @@ func retentionOfOne(t *testing.T, s S) {
 	}
 }
 
-// retentionKeepsLiving: a chat that was opened again stays known, with whom it told about, until that is too old as well.
+// retentionKeepsLiving: a chat that was opened again stays known, with its people, until that is too old as well.
 func retentionKeepsLiving(t *testing.T, s S) {
 	chat := messages.Chat{Tenant: messages.Tenant{Org: "org9", LiveChat: "lc9"}, ChatID: "chat1"}
 	mustSave(t, s, received(chat, "msg1", wroteAt))

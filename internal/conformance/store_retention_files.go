@@ -9,7 +9,7 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// retentionFiles: each call tells the uploads of the messages that it deleted and no other's: neither newer ones, nor
+// retentionFiles: each call returns the uploads of the messages that it deleted and no other's: neither newer ones, nor
 // another tenant's, nor one that a message only names and that is another chat's.
 func retentionFiles(t *testing.T, s S) {
 	second, other := likeChat1()[2], likeChat1()[0] // the other is another tenant's

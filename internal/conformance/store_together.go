@@ -62,7 +62,7 @@ func chatTogether(t *testing.T, s S) {
 			}
 		}
 	}
-	// The newest message that was saved told the name; either copy of it may have been first.
+	// The newest message that was saved had the name; either copy of it may have been first.
 	got, err := s.Visitor(t.Context(), chat1.Tenant, "visitor1")
 	if err != nil || got.Email != "jon@example.com" || got.Name < fmt.Sprintf("name %03d", 2*(n-1)) {
 		t.Errorf("Visitor = %+v, %v", got, err)

@@ -32,7 +32,7 @@ type Queue struct {
 	Stream string
 }
 
-// Config says which broker to use and what must stand there before anything is published.
+// Config says which broker to use and what must exist there before anything is published.
 type Config struct {
 	// Server is the embedded server. Without it, URL names a nats-server with JetStream (2.14 or later).
 	Server *Server
@@ -72,7 +72,7 @@ type Bus struct {
 	trimming     sync.WaitGroup
 }
 
-// Open connects and makes, where they do not stand yet, the event streams, the durable consumer of every queue and the
+// Open connects and makes, where they do not exist yet, the event streams, the durable consumer of every queue and the
 // dead-letter stream. A changed queue table changes the consumers' filters; a queue added later gets only events from
 // then on. A durable that is no longer in the table keeps its backlog; Open logs a warning that names it.
 func Open(ctx context.Context, cfg Config) (*Bus, error) {
@@ -217,7 +217,7 @@ func (b *Bus) queue(name string) (Queue, error) {
 const deadLetters = "dead"
 
 // names are the streams and subjects under one prefix. All subjects of a stream start alike and no other's do, so a
-// stream that stands takes new topics without a change, and two releases with different tables do not overwrite each
+// stream that exists takes new topics without a change, and two releases with different tables do not overwrite each
 // other's.
 type names string
 
@@ -229,7 +229,7 @@ func (n names) redrive(q Queue) string       { return string(n) + "." + q.Stream
 func (n names) deadLetter(q string) string { return string(n) + "." + deadLetters + ".queue." + q }
 func (n names) probe(s string) string      { return string(n) + "." + s + ".probe" }
 
-// token is what may stand in a subject, a stream name and a durable name alike: no dots, spaces or wildcards.
+// token is what may be in a subject, a stream name and a durable name alike: no dots, spaces or wildcards.
 var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,199}$`)
 
 func (c Config) validate() error {

@@ -114,7 +114,7 @@ func (d *DeadLetters) each(ctx context.Context, queue string, ids []string, visi
 	return nil
 }
 
-// walk visits the dead letters that stand there now; one that comes back meanwhile is not visited again.
+// walk visits the dead letters that are there now; one that comes back meanwhile is not visited again.
 func (d *DeadLetters) walk(ctx context.Context, queue string, visit func(*jetstream.RawStreamMsg) error) error {
 	// A handle of its own: Info writes to the handle that it is asked of, and d's is everybody's.
 	now, err := d.bus.js.Stream(ctx, d.bus.names.stream(deadLetters))
@@ -173,7 +173,7 @@ func describe(queue string, raw *jetstream.RawStreamMsg) bus.DeadLetter {
 	return bus.DescribeDead(queue, strconv.FormatUint(raw.Sequence, 10), decodeRaw(raw), raw.Time)
 }
 
-// sequence is the number that an id of a dead letter stands for; zero names none.
+// sequence is the number in an id of a dead letter; zero names none.
 func sequence(id string) uint64 {
 	seq, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {

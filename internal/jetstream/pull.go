@@ -18,7 +18,7 @@ const (
 	// memory beside those that the engine has counted.
 	largestPull = 256
 	pullExpires = 30 * time.Second
-	// pullHeartbeat makes the server say that a pull still stands; two missing ones end it.
+	// pullHeartbeat makes the server say that a pull is still open; two missing ones end it.
 	pullHeartbeat = 5 * time.Second
 
 	pinHeader    = "Nats-Pin-Id"
@@ -31,7 +31,7 @@ var (
 	errSilent       = errors.New("no heartbeat")
 )
 
-// pull is a standing request for messages. It is not jetstream.Consumer's: that one hides the order in which a pin
+// pull is an open request for messages. It is not jetstream.Consumer's: that one hides the order in which a pin
 // changes, a subscription ends and messages arrive, which is what the reset of a takeover depends on. And it is no
 // no_wait request, which the server refuses while those who stand by ask for more than there is.
 type pull struct {
@@ -75,7 +75,7 @@ func (p *pull) open(b *Bus) error {
 	return nil
 }
 
-// next waits for messages and returns at most limit of them. A standing request is left standing between calls, so
+// next waits for messages and returns at most limit of them. An open request stays open between calls, so
 // that a message on a quiet queue arrives without a round trip.
 func (p *pull) next(ctx context.Context, limit int, request func(inbox string, batch int) error) ([]*nats.Msg, error) {
 	silent := time.NewTimer(2*pullHeartbeat + time.Second)

@@ -54,7 +54,7 @@ func (s *subscription) readBodies(now time.Time) {
 		}
 		if now.Before(l.readAfter) {
 			s.unqueueRead(l)
-			if l.state == laneReading && l.head.bare() { // a follower's reading failed while the head stood in line
+			if l.state == laneReading && l.head.bare() { // a follower's reading failed while the head waited for its turn
 				s.closeUntil(l, l.readAfter)
 			}
 			continue

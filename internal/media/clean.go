@@ -19,7 +19,7 @@ const (
 // ErrBusy says that other pictures were at work the whole time. It says nothing about this one.
 var ErrBusy = errors.New("other pictures are at work")
 
-// patience is how long a picture stands in line. A run of a handler has 30 s: the 20 s left are some ten times what the
+// patience is how long a picture waits for memory. A run of a handler has 30 s: the 20 s left are some ten times what the
 // largest picture takes.
 const patience = 10 * time.Second
 

@@ -38,7 +38,7 @@ func TestSettingsGiven(t *testing.T) {
 	}
 }
 
-// A DSN that cannot be read may be anything; whatever is wrong with it, its password is not told.
+// A DSN that cannot be read may be anything; whatever is wrong with it, its password is not shown.
 func TestUnreadableDSNTellsNoPassword(t *testing.T) {
 	for _, dsn := range []string{
 		"postgres://user:hunter2%zz@127.0.0.1:1/db",

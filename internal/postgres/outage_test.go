@@ -18,7 +18,7 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// outage wants err to be an outage that tells neither the password nor what somebody wrote.
+// outage wants err to be an outage that shows neither the password nor what somebody wrote.
 func outage(t *testing.T, doing string, err error) {
 	t.Helper()
 	if !messages.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded) {

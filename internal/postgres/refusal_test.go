@@ -115,7 +115,7 @@ func TestKeyTooLongForAnIndexIsPermanent(t *testing.T) {
 }
 
 // What a trigger or a constraint of somebody's own refuses is an error like any other: counted, tried again, and at last a
-// dead letter. It may quote the row, so nothing of it is told.
+// dead letter. It may quote the row, so nothing of it is shown.
 func TestRefusedRowTellsNothing(t *testing.T) {
 	dsn := migrated(t)
 	s := openAt(t, dsn)

@@ -10,7 +10,7 @@ import (
 const findVisitor = `
 	SELECT coalesce(name, ''), coalesce(email, '') FROM visitors WHERE org = $1 AND livechat = $2 AND visitor_id = $3`
 
-// Visitor returns what the tenant's messages have told about a visitor, or store.ErrUnknownVisitor.
+// Visitor returns what the tenant's messages say about a visitor, or store.ErrUnknownVisitor.
 func (s *Store) Visitor(ctx context.Context, of messages.Tenant, visitorID string) (messages.Visitor, error) {
 	var v messages.Visitor
 	err := s.read(ctx, "read visitor", func(c *call) {

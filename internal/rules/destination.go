@@ -29,7 +29,7 @@ type Destination struct {
 	URL     *url.URL
 	Signer  *standardwebhooks.Webhook // holds the secret; it has no printable form
 	Timeout time.Duration             // of one delivery
-	// Internal asks for notes among agents too. The default is no: what stands behind a destination may show the visitor
+	// Internal asks for notes among agents too. The default is no: who is behind a destination may show the visitor
 	// whatever it gets.
 	Internal bool
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/livepipe/livepipe/messages"
 )
 
-// What each kind of event tells a condition, and that an event which tells nothing about something is empty there.
+// What a condition sees of each kind of event, and that what an event does not have is empty there.
 func TestFacts(t *testing.T) {
 	text, from := "hello", somewhere()
 	message := messages.Message{
@@ -132,7 +132,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// The names that stand in files of rules.
+// The names that files of rules use.
 func TestConditionsKnowTheFacts(t *testing.T) {
 	transfer := OfConversation(messages.ConversationUpdated{
 		Origin: somewhere(), Change: messages.ChatTransferred, ThreadID: "t1", Reason: "manual", By: "bob", GroupIDs: []int64{5, 9},

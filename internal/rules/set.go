@@ -1,4 +1,4 @@
-// Package rules decides which destinations an event goes to. The rules stand in a YAML file that people write, with
+// Package rules decides which destinations an event goes to. The rules are in a YAML file that people write, with
 // conditions in the language of expr-lang/expr over the facts of an event. Everything in the file is checked when it is
 // loaded; what can still fail afterwards is a condition over an event that its author did not think of.
 package rules
@@ -35,7 +35,7 @@ type Target struct {
 // Default is the set without a file: everything goes to the log.
 func Default() *Set { return &Set{destinations: builtin()} }
 
-// Asks reports whether a rule asks for events of a type: whether the type's whole word stands in its condition. Events
+// Asks reports whether a rule asks for events of a type: whether its condition has the type's whole word. Events
 // that nobody needs unless a rule asks for them are published only then.
 func (s *Set) Asks(t messages.Type) bool {
 	return slices.ContainsFunc(s.rules, func(r rule) bool { return r.when.words[string(t)] })

@@ -1,5 +1,5 @@
 // Package secrets keeps what the store must be able to read again, such as LiveChat's secret_key, unreadable for whoever
-// has the store alone: sealed with XChaCha20-Poly1305 under a key that stands in a file of its own.
+// has the store alone: sealed with XChaCha20-Poly1305 under a key in a file of its own.
 package secrets
 
 import (

@@ -200,7 +200,7 @@ func TestAKeyThatIsNone(t *testing.T) {
 	}
 }
 
-// FuzzOpen: whatever stands in the store, opening it never panics and never gives what was not sealed.
+// FuzzOpen: whatever the store holds, opening it never panics and never gives what was not sealed.
 func FuzzOpen(f *testing.F) {
 	key, err := newKey(make([]byte, 32))
 	if err != nil {

@@ -37,7 +37,7 @@ func (t *tx) saveVisitor(of messages.Tenant, v messages.Visitor, createdUS int64
 	return nil
 }
 
-// Visitor returns what the tenant's messages have told about a visitor, or store.ErrUnknownVisitor.
+// Visitor returns what the tenant's messages say about a visitor, or store.ErrUnknownVisitor.
 func (s *Store) Visitor(ctx context.Context, of messages.Tenant, visitorID string) (messages.Visitor, error) {
 	const query = `SELECT coalesce(name, ''), coalesce(email, '') FROM visitors
 		WHERE org = ? AND livechat = ? AND visitor_id = ?`

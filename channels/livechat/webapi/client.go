@@ -1,5 +1,5 @@
 // Package webapi calls LiveChat's Web APIs, version 3.6: the webhooks of the Configuration API and the chats of the
-// Agent Chat API (https://platform.text.com/docs). It knows requests and pages; what a chat means is told by the package
+// Agent Chat API (https://platform.text.com/docs). It knows requests and pages; what a chat means is known to the package
 // above it.
 package webapi
 
@@ -37,7 +37,7 @@ type Config struct {
 	Token     string
 	UserAgent string
 	Pace      Pace // zero: DefaultPace
-	// Waiting, when set, is told about every pause before a call is tried again.
+	// Waiting, when set, is called for every pause before a call is tried again.
 	Waiting func(cause error, pause time.Duration)
 }
 

@@ -143,7 +143,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 }
 
-// TestFinalRefusals are told at once, in one line that says what to do.
+// TestFinalRefusals are reported at once, in one line that says what to do.
 func TestFinalRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(*standin.Server)
@@ -189,7 +189,7 @@ func TestMisdirectedIsFollowed(t *testing.T) {
 	}
 }
 
-// TestNobodyThere: an address that never answered is told at once.
+// TestNobodyThere: an address that never answered is reported at once.
 func TestNobodyThere(t *testing.T) {
 	server, client, pauses := open(t, quick)
 	server.Close()

@@ -90,7 +90,7 @@ func (e *lostError) Error() string {
 	cause := e.cause
 	var address *url.Error
 	if errors.As(cause, &address) {
-		cause = address.Err // without the address, which stands here already
+		cause = address.Err // without the address, which the message has already
 	}
 	return fmt.Sprintf("no answer from %s to %s: %v", e.server, e.method, cause)
 }

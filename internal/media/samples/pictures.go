@@ -17,7 +17,7 @@ import (
 // tail follows the end of every picture, as in polyglots and in the second pictures of phones.
 const tail = "<script>" + Secret + "</script>PK\x03\x04"
 
-// ICC stands for a colour profile, which is kept.
+// ICC takes the place of a colour profile, which is kept.
 var ICC = bytes.Repeat([]byte("colour profile "), 20)
 
 // JPEG is the scene as a camera writes it.
