@@ -38,8 +38,8 @@ type claim struct {
 }
 
 // claimOf reads the first kind of credentials that is there: a bearer token, a signature, the provider's secret in the
-// body. A signature covers the body and neither path nor query, so it is good for what is told in the body only: with one
-// that was meant for a message nobody reads history.
+// body. A signature covers the body and neither path nor query, so it is good for what is in the body only: a
+// signature made for a message must not open history.
 func (e *endpoint) claimOf(q *request, service channels.Service) claim {
 	c := claim{kind: store.BearerToken}
 	var said channels.Credentials

@@ -86,8 +86,8 @@ type historyFile struct {
 	AlternativeText string `json:"alternative_text,omitzero"`
 }
 
-// historyMessage tells one entry. Of a removed message its place is told and nothing of what stood there, whatever the
-// store still holds.
+// historyMessage shows one entry. A removed message keeps its place; its content is never shown, whatever the store still
+// holds.
 func (e *endpoint) historyMessage(entry store.Entry) historyMessage {
 	m := historyMessage{
 		ID: entry.ID, Type: entry.Type, Author: entry.Author, CreatedAt: entry.CreatedAt,

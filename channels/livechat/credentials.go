@@ -9,8 +9,8 @@ import (
 	"github.com/livepipe/livepipe/channels"
 )
 
-// credentials reads who says to have sent a body. Anybody may have: it looks at the body's own members once, keeps
-// nothing long, and stops as soon as all three are found (LiveChat writes them before the payload). Of a name that
+// credentials reads the sender's claim from an untrusted body. It looks at the body's own members once, keeps nothing
+// long, and stops as soon as all three are found (LiveChat writes them before the payload). Of a name that
 // occurs twice the first counts. License_id (3.3 and older) stands for the organization_id that came after it.
 func credentials(body []byte) channels.Credentials {
 	c := secretOf(body)

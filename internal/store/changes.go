@@ -86,7 +86,7 @@ func SeenUpTo(e messages.MessagesSeen) (int64, error) {
 const WordsColumns = `type, text, author_id, content`
 
 // HasWords reads the WordsColumns of a stored message and reports whether m was written with the same words. Created_at is
-// none of them: where the provider tells no time it is when livepipe was told, and a retry tells it again.
+// none of them: without a provider time it is the time of receipt, which differs on a retry.
 func HasWords(scan func(dest ...any) error, m messages.Message) (bool, error) {
 	var kind, author string
 	var text, content nullText

@@ -42,7 +42,8 @@ func NewChangeRow(eventID string, e messages.ConversationUpdated) (ChangeRow, er
 	return row, nil
 }
 
-// eachOnce orders people by id, so that whoever writes several takes locks in one order. Who is told twice is as told last.
+// eachOnce orders people by id, so that whoever writes several takes locks in one order. If a person occurs twice, the
+// last one wins.
 func eachOnce(people []messages.Person) []messages.Person {
 	last := map[string]messages.Person{}
 	for _, p := range people {
