@@ -27,7 +27,7 @@ type Config struct {
 	// MaxAttempts is how many counted attempts a message has; zero means 12. The engine's delays double from 0.5 s to
 	// 5 min, so the eleven between them are 0.5 + 1 + ... + 256 + 300 s, about 14 minutes.
 	MaxAttempts int
-	// CloseTimeout bounds how long Close waits for handlers in flight; zero means 15 s, so that a stop stays within 20 s.
+	// CloseTimeout bounds how long Close waits for handlers in flight; zero means 15 s.
 	CloseTimeout time.Duration
 	Now          func() time.Time // nil: time.Now
 }

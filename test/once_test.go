@@ -47,13 +47,14 @@ func sameEventElevenTimes(t *testing.T, s stack) {
 	}
 }
 
-// termUnderLoad holds F14: every process drains, hands back and exits 0, and nothing that got a 200 is lost or waits
-// for a lease to end.
+// termUnderLoad holds F14: every process drains, hands back and exits 0, also while callers dawdle, and nothing that got
+// a 200 is lost or waits for a lease to end.
 func termUnderLoad(t *testing.T, s stack) {
-	at := s.open(t, []string{"LIVEPIPE_ADDRESS_RATE=0"}, "history")
+	at := s.open(t, []string{"LIVEPIPE_ADDRESS_RATE=0", "LIVEPIPE_GRACE=10s"}, "history")
 	l := newLoad(at.ingress.URL)
 	l.resume(at.ingress.URL)
 	l.until(t, some(1000))
+	linger(t, at.ingress.URL)
 	l.pause()
 	at.restart()
 	l.resume(at.ingress.URL)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -33,8 +32,9 @@ func (p *process) startAdmin(ctx context.Context) error {
 		ReadTimeout:       10 * time.Second, // also of a body that nobody reads
 		MaxHeaderBytes:    16 << 10,
 	}
-	p.run("admin", func() error { return serve(server, listener) })
-	p.onStop("admin", func(ctx context.Context) error { return shutdown(ctx, server) })
+	askers := newCallers(server, p.log)
+	p.run("admin", func() error { return askers.serve(listener) })
+	p.onStop("admin", askers.shutdown)
 	return nil
 }
 
@@ -82,19 +82,4 @@ func isLoopback(hostport string) bool {
 		host = strings.Trim(hostport, "[]")
 	}
 	return loopback.Is(host)
-}
-
-func serve(server *http.Server, listener net.Listener) error {
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
-
-// shutdown drains a server. What is left when ctx ends is cut.
-func shutdown(ctx context.Context, server *http.Server) error {
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(err, server.Close())
-	}
-	return nil
 }

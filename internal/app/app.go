@@ -47,7 +47,8 @@ type Options struct {
 	AdminAddr string
 	// Unwatched spares the checks that health goes by, where nobody asks for it: a function is frozen between its calls.
 	Unwatched bool
-	// Grace bounds a stop: draining HTTP, the handlers in flight, the last acknowledgements.
+	// Grace bounds a stop: draining HTTP, the handlers in flight, the last acknowledgements. A tenth of it is left to whoever
+	// closes the bus, the store and the files afterwards.
 	Grace time.Duration
 	// Started, when set, is called once with the addresses in use, after everything runs.
 	Started func(Addresses)
@@ -119,6 +120,7 @@ type process struct {
 	failures chan error // the first failure of any part ends the process
 	parts    sync.WaitGroup
 	cleanups []cleanup
+	stopped  time.Time // when the stop began
 	health   *health
 	http     net.Listener
 	admin    net.Listener
@@ -163,50 +165,6 @@ func (p *process) start(ctx context.Context) error {
 		return err
 	}
 	return p.startIngress(ctx)
-}
-
-// stop runs the cleanups in reverse within the grace, and waits for every part.
-func (p *process) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), p.Grace)
-	defer cancel()
-	p.health.drain()
-	var failed []error
-	for i := len(p.cleanups) - 1; i >= 0; i-- {
-		step := p.cleanups[i]
-		begun := time.Now()
-		err := step.run(ctx)
-		p.log.Info("stopped", "part", step.name, "took", time.Since(begun).Round(time.Millisecond))
-		if err != nil {
-			failed = append(failed, fmt.Errorf("stop %s: %w", step.name, err))
-		}
-	}
-	return errors.Join(append(failed, p.wait(ctx))...)
-}
-
-// lastParts is what the parts get to return in after the last of them was told to, even if the grace is used up.
-const lastParts = time.Second
-
-// wait waits for every part. One that hangs, on a disk that does not answer say, must not hold the process for ever:
-// what it was doing is as unfinished as after a kill, which nothing accepted is lost by.
-func (p *process) wait(ctx context.Context) error {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		p.parts.Wait()
-	}()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-	}
-	last := time.NewTimer(lastParts)
-	defer last.Stop()
-	select {
-	case <-ended:
-		return nil
-	case <-last.C:
-		return errors.New("stop: a part does not return")
-	}
 }
 
 func (p *process) addresses() Addresses {

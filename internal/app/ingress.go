@@ -42,13 +42,12 @@ func (p *process) startIngress(ctx context.Context) error {
 		return fmt.Errorf("listen for calls (LIVEPIPE_ADDR): %w", err)
 	}
 	p.http = listener
-	server := handler.HTTPServer()
-	p.run("ingress", func() error { return serve(server, listener) })
-	p.onStop("ingress", func(ctx context.Context) error {
-		// Half of the grace: what is accepted must still be handled or handed back.
-		ctx, cancel := context.WithTimeout(ctx, p.Grace/2)
+	callers := newCallers(handler.HTTPServer(), p.log)
+	p.run("ingress", func() error { return callers.serve(listener) })
+	p.onStop("ingress", func(context.Context) error {
+		ctx, cancel := p.until(untilDrained)
 		defer cancel()
-		return shutdown(ctx, server)
+		return callers.shutdown(ctx)
 	})
 	return nil
 }

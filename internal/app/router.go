@@ -28,7 +28,7 @@ func (p *process) startRouter(ctx context.Context) error {
 		return nil
 	}
 	engineConfig := p.Bus.Engine
-	engineConfig.Concurrency = p.Router.Concurrency
+	engineConfig.Concurrency, engineConfig.SettleTimeout = p.Router.Concurrency, p.share(forSettling)
 	engine, err := lanes.New(engineConfig, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
 	if err != nil {
 		return err
@@ -37,7 +37,10 @@ func (p *process) startRouter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := router.Config{DeadLetters: watched{p.Bus.DeadLetters, p.health}, Logger: p.log, Metrics: p.Registry}
+	config := router.Config{
+		DeadLetters: watched{p.Bus.DeadLetters, p.health}, Logger: p.log, Metrics: p.Registry,
+		CloseTimeout: p.share(forLettingGo),
+	}
 	for _, binding := range p.Router.Workers {
 		config.Workers = append(config.Workers, router.Worker{
 			Binding: binding, Subscriber: engine, Routes: handlers[binding.Worker],
@@ -52,7 +55,9 @@ func (p *process) startRouter(ctx context.Context) error {
 	}
 	// The router's own context never ends: a stop goes through the cleanup, which lets the engine finish first.
 	p.run("router", func() error { return r.Run(context.WithoutCancel(ctx)) })
-	p.onStop("workers", func(ctx context.Context) error {
+	p.onStop("workers", func(context.Context) error {
+		ctx, cancel := p.until(untilHandled)
+		defer cancel()
 		r.Drain()
 		return errors.Join(engine.Stop(ctx), r.Close())
 	})

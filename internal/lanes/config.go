@@ -62,6 +62,9 @@ type Config struct {
 	Source Backoff
 	// CloseTimeout bounds how long handlers in flight may take once a subscription ends. Default 10 s.
 	CloseTimeout time.Duration
+	// SettleTimeout bounds what follows when that time is over: handlers get a quarter of it to return after their contexts
+	// ended, the last settles get the rest. Default 4 s.
+	SettleTimeout time.Duration
 	// Rand returns a number in [0, 1) for jitter; it is called from several goroutines. Default math/rand/v2.
 	Rand func() float64
 }
@@ -79,6 +82,7 @@ func (c Config) withDefaults() Config {
 	byDefault(&c.Probe, Backoff{Initial: time.Second, Max: 30 * time.Second, Jitter: 0.3})
 	byDefault(&c.Source, Backoff{Initial: 100 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.3})
 	byDefault(&c.CloseTimeout, 10*time.Second)
+	byDefault(&c.SettleTimeout, 4*time.Second)
 	if c.Rand == nil {
 		c.Rand = rand.Float64
 	}
@@ -119,8 +123,8 @@ func (c Config) validate() error {
 	if c.Lease < time.Second {
 		problems = append(problems, fmt.Errorf("lease is %s, must be at least 1s", c.Lease))
 	}
-	if c.CloseTimeout < 0 {
-		problems = append(problems, fmt.Errorf("CloseTimeout is %s, must not be negative", c.CloseTimeout))
+	if c.CloseTimeout < 0 || c.SettleTimeout < 0 {
+		problems = append(problems, fmt.Errorf("CloseTimeout is %s and SettleTimeout %s, must not be negative", c.CloseTimeout, c.SettleTimeout))
 	}
 	problems = append(problems, c.Retry.validate("Retry"), c.Probe.validate("Probe"), c.Source.validate("Source"))
 	return errors.Join(problems...)

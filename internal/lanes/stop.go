@@ -5,13 +5,6 @@ import (
 	"time"
 )
 
-const (
-	// cancelledGrace is what handlers get to return after their contexts ended.
-	cancelledGrace = time.Second
-	// flushGrace is what the last settles get after that.
-	flushGrace = 3 * time.Second
-)
-
 type phase uint8
 
 const (
@@ -103,7 +96,7 @@ func (s *subscription) hurry(now time.Time) {
 		return
 	}
 	s.stop.phase = cancelled
-	s.stop.at = now.Add(cancelledGrace)
+	s.stop.at = now.Add(s.cfg.SettleTimeout / 4)
 	if len(s.runs) > 0 {
 		s.log.Warn("stop: bound is over, cancelling handlers", "in_flight", len(s.runs))
 	}
@@ -114,7 +107,7 @@ func (s *subscription) hurry(now time.Time) {
 // left leased, its followers would overtake it.
 func (s *subscription) abandon(now time.Time) {
 	s.stop.phase = flushing
-	s.stop.at = now.Add(flushGrace)
+	s.stop.at = now.Add(s.cfg.SettleTimeout * 3 / 4)
 	s.stop.abandoned = len(s.runs)
 	for r := range s.runs {
 		s.handBack(r.lane)

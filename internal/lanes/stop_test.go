@@ -86,7 +86,7 @@ func TestStopBound(t *testing.T) {
 		},
 		"handler ignores its context": {
 			handle: func(_ context.Context, stuck <-chan struct{}) error { <-stuck; return nil },
-			within: 6*time.Second + 100*time.Millisecond,
+			within: 5*time.Second + 600*time.Millisecond,
 		},
 	}
 	for name, tt := range tests {
@@ -95,7 +95,7 @@ func TestStopBound(t *testing.T) {
 				q := newQueue(k)
 				q.publish("k", "k", "k")
 				stuck := make(chan struct{})
-				w := start(t, q.engine(t, nil), func(msg *message.Message) error {
+				w := start(t, q.engine(t, func(c *Config) { c.SettleTimeout = 2 * time.Second }), func(msg *message.Message) error {
 					return tt.handle(msg.Context(), stuck)
 				})
 				time.Sleep(time.Second)

@@ -87,8 +87,8 @@ func (s *Subscriber) Subscribe(ctx context.Context, queue string) (<-chan *messa
 
 // Stop ends every subscription: intake stops, handlers in flight may finish until ctx ends, what was not started
 // goes back to its queue at once, the last settles are flushed, and the channels are closed. When ctx ends first,
-// the contexts of running handlers end, and one second later what still runs goes back as well; Stop then returns
-// an error that says how many messages were left, at most four seconds after the end of ctx.
+// the contexts of running handlers end, and a quarter of Config.SettleTimeout later what still runs goes back as well;
+// Stop then returns an error that says how many messages were left, at most Config.SettleTimeout after the end of ctx.
 func (s *Subscriber) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

@@ -21,7 +21,7 @@ type BusConfig struct {
 type ProcessConfig struct {
 	BusConfig
 	StoreConfig
-	Grace     time.Duration `env:"LIVEPIPE_GRACE" default:"20s" help:"How long a stop may take: open requests, handlers in flight, last acknowledgements."`
+	Grace     time.Duration `env:"LIVEPIPE_GRACE" default:"20s" help:"How long a stop may take, all of it: open requests (half), handlers in flight (13/20), last acknowledgements."`
 	LogLevel  slog.Level    `env:"LIVEPIPE_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat string        `env:"LIVEPIPE_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
 }
