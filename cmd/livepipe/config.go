@@ -9,6 +9,7 @@ import (
 
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 	"github.com/livepipe/livepipe/internal/loopback"
+	"github.com/livepipe/livepipe/router"
 )
 
 // httpConfig is what ingress has.
@@ -36,6 +37,19 @@ type routerConfig struct {
 	Concurrency int      `env:"LIVEPIPE_CONCURRENCY" default:"64" help:"Events that one worker handles at a time."`
 }
 
+// names are those of the workers that run.
+func (c *routerConfig) names() []string {
+	bindings, err := router.Select(c.Workers...)
+	if err != nil {
+		return c.Workers
+	}
+	var names []string
+	for _, b := range bindings {
+		names = append(names, b.Worker)
+	}
+	return names
+}
+
 // mediaURL is where a browser fetches uploads.
 func (c httpConfig) mediaURL() string {
 	if c.MediaURL != "" {
@@ -57,8 +71,26 @@ type configCmd struct {
 
 // Run prints every setting as NAME=value, secrets hidden.
 func (c *configCmd) Run(std settings.Streams) error {
-	printSettings(std, reflect.ValueOf(c.serveConfig))
+	inForce, err := c.inForce()
+	if err != nil {
+		return err
+	}
+	printSettings(std, reflect.ValueOf(inForce))
 	return nil
+}
+
+// inForce is the configuration with what stands for an empty value. Access stays auto where only the store knows the rest.
+func (c serveConfig) inForce() (serveConfig, error) {
+	var err error
+	if c.ProcessConfig, err = c.InForce(); err != nil {
+		return serveConfig{}, err
+	}
+	c.MediaURL = c.mediaURL()
+	if c.Access == "auto" && !c.onLoopback() {
+		c.Access = "accounts"
+	}
+	c.Workers = c.names()
+	return c, nil
 }
 
 func printSettings(std settings.Streams, v reflect.Value) {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -43,6 +44,9 @@ type broker struct {
 func OpenBroker(ctx context.Context, c BusConfig, n NatsConfig, log *slog.Logger) (*broker, error) {
 	config := jetstream.Config{Token: n.NATSToken, Prefix: c.Prefix, Queues: StreamQueues(), Logger: log}
 	if c.Bus != Embedded {
+		if err := checkBusAddress(c.Bus); err != nil {
+			return nil, err
+		}
 		config.URL = c.Bus
 		bus, err := jetstream.Open(ctx, config)
 		if err != nil {
@@ -73,6 +77,16 @@ func OpenBroker(ctx context.Context, c BusConfig, n NatsConfig, log *slog.Logger
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
+}
+
+// checkBusAddress refuses what nats.go would refuse with an error that quotes it, password and all.
+func checkBusAddress(list string) error {
+	for address := range strings.SplitSeq(list, ",") {
+		if _, err := url.Parse(strings.TrimSpace(address)); err != nil {
+			return errors.New("LIVEPIPE_BUS cannot be read: it must be nats://[USER:PASSWORD@]HOST:PORT with special characters percent-encoded")
+		}
+	}
+	return nil
 }
 
 // Close ends the connection, and the server when it is ours.

@@ -2,10 +2,8 @@ package settings
 
 import (
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -38,17 +36,15 @@ func (c ProcessConfig) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
 
-// Hide keeps secrets out of what is shown: whole values that are secret, and passwords inside URLs.
-func Hide(name, value string) string {
-	if value == "" {
-		return ""
+// InForce is the configuration with what stands for an empty value.
+func (c ProcessConfig) InForce() (ProcessConfig, error) {
+	var err error
+	if c.Blobs, err = c.blobsURL(); err != nil {
+		return ProcessConfig{}, err
 	}
-	if strings.HasSuffix(name, "_TOKEN") || strings.HasSuffix(name, "_SECRET") {
-		return "(hidden)"
+	if c.Store == "" {
+		c.Store = sqliteScheme + c.DataPath("livepipe.db")
 	}
-	if u, err := url.Parse(value); err == nil && u.User != nil {
-		u.User = url.User("hidden")
-		return u.String()
-	}
-	return value
+	c.SecretKeyFile = c.SecretKeyPath()
+	return c, nil
 }

@@ -22,7 +22,7 @@ import (
 // StoreConfig chooses the database and the place of the files.
 type StoreConfig struct {
 	Store string `env:"LIVEPIPE_STORE" help:"Database: sqlite:PATH (default: sqlite:DATA/livepipe.db) or postgres://USER:PASSWORD@HOST/DATABASE."`
-	Blobs string `env:"LIVEPIPE_BLOBS" help:"Uploaded files: file:///DIRECTORY (default: DATA/blobs) or s3://BUCKET."`
+	Blobs string `env:"LIVEPIPE_BLOBS" help:"Uploaded files: file:///DIRECTORY or a path that begins with /, ./ or ../ (default: DATA/blobs), or s3://BUCKET[/PREFIX]."`
 
 	SecretKeyFile string `name:"sealing-key-file" env:"LIVEPIPE_SECRET_KEY_FILE" help:"Key that seals LiveChat's secret_keys and signing secrets in the database (default: DATA/secret.key). Made on first use, mode 0600. Processes that share a database need the same one."`
 }
@@ -43,12 +43,15 @@ func (c StoreConfig) postgresURL() (string, bool) {
 	return c.Store, strings.HasPrefix(c.Store, "postgres://") || strings.HasPrefix(c.Store, "postgresql://")
 }
 
+// sqliteScheme stands before the path of a SQLite file.
+const sqliteScheme = "sqlite:"
+
 // storePath is the SQLite file that the settings name.
 func (c ProcessConfig) storePath() (string, error) {
 	if c.Store == "" {
 		return c.DataPath("livepipe.db"), nil
 	}
-	path, ok := strings.CutPrefix(c.Store, "sqlite:")
+	path, ok := strings.CutPrefix(c.Store, sqliteScheme)
 	if !ok || path == "" {
 		return "", errors.New("LIVEPIPE_STORE must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE")
 	}
