@@ -36,8 +36,12 @@ func compact(t *testing.T, s string) string {
 }
 
 func specExamples(t *testing.T, s stack) {
-	url := s.open(t, nil).ingress.URL
+	askSpecExamples(t, s.open(t, nil).ingress.URL, s.remote)
+}
 
+// askSpecExamples sends the contract's examples, and wants its answers byte for byte.
+func askSpecExamples(t *testing.T, url string, remote bool) {
+	t.Helper()
 	status, answer := post(t, url+"/webhooks/livechat/"+identifier, spec(t, "receive-webhook.request"))
 	if diff := cmp.Diff(compact(t, spec(t, "receive-webhook.response")), compact(t, answer)); status != 200 || diff != "" {
 		t.Errorf("receive on the webhook path: %d (-want +got):\n%s", status, diff)
@@ -61,7 +65,7 @@ func specExamples(t *testing.T, s stack) {
 		status, answer = post(t, url+"/livechat/"+identifier+"?action=fetch_messages&chat_id=chat_abc123&limit=20",
 			spec(t, "fetch-messages.request"))
 	}
-	if fetch(); s.remote {
+	if fetch(); remote {
 		eventually(t, "both messages stand in history", func() bool {
 			fetch()
 			return status == http.StatusOK && strings.Contains(answer, `"total":2`)

@@ -22,9 +22,13 @@ func greet(ctx context.Context, std settings.Streams, r roles, a app.Addresses, 
 		line("admin", "http://"+reachedAt(a.Admin))
 	}
 	line("data", r.process.Data)
+	if r.router != nil {
+		line("workers", strings.Join(r.router.names(), ", ")+"; bus "+settings.Hide("", r.process.Bus))
+	}
 	if a.HTTP != "" {
-		line("access", access(ctx, r.http, db))
-		line("try", tryCurl(reachedAt(a.HTTP)))
+		open, who := access(ctx, r.http, db)
+		line("access", who)
+		line("try", tryCurl(reachedAt(a.HTTP), open))
 	}
 	b.WriteString("  running\n")
 	fmt.Fprint(std.Out, b.String())
@@ -39,22 +43,27 @@ func reachedAt(addr string) string {
 	return addr
 }
 
-func access(ctx context.Context, c *httpConfig, db settings.OpenStore) string {
-	const closed = "accounts: callers need a bearer token (livepipe account add)"
-	const open = "OPEN: everybody who reaches the address may call"
-	switch {
-	case c.Access == "open":
-		return open
-	case c.Access == "accounts" || !c.onLoopback():
-		return closed
+// access reports whether everybody may call, in words too.
+func access(ctx context.Context, c *httpConfig, db settings.OpenStore) (open bool, who string) {
+	const everybody = "OPEN: everybody who reaches the address may call"
+	if c.Access == "open" {
+		return true, everybody
 	}
-	if any, err := db.AnyAccountEver(ctx); err != nil || any {
-		return closed
+	if c.Access == "auto" && c.onLoopback() {
+		if ever, err := db.AnyAccountEver(ctx); err == nil && !ever {
+			return true, everybody + " (loopback, until the first `livepipe account add`)"
+		}
 	}
-	return open + " (loopback, until the first `livepipe account add`)"
+	return false, "accounts: callers need a bearer token (livepipe account add)"
 }
 
-func tryCurl(addr string) string {
-	return `curl -X POST http://` + addr + `/webhooks/livechat/b3JnMTIzOnVzZXI0NTY6bGMtNzg5 -H 'Content-Type: application/json' ` +
-		`-d '{"event_type":"incoming_chat","chat_id":"chat_abc123","message":{"id":"msg_001","text":"Hello","timestamp":"2024-01-15T10:30:00Z"},"visitor":{"id":"visitor_xyz"}}'`
+// tryCurl is a call that works as it stands. Its ids are its own: the first text of a message stays, so that those of the
+// contract's examples would answer with this one for ever.
+func tryCurl(addr string, open bool) string {
+	token := ""
+	if !open {
+		token = ` -H "Authorization: Bearer $TOKEN"`
+	}
+	return `curl -X POST http://` + addr + `/webhooks/livechat/b3JnMTIzOnVzZXI0NTY6bGMtNzg5 -H 'Content-Type: application/json'` + token +
+		` -d '{"event_type":"incoming_chat","chat_id":"chat_try","message":{"id":"msg_try","text":"Hello","timestamp":"2024-01-15T10:30:00Z"},"visitor":{"id":"visitor_try"}}'`
 }
