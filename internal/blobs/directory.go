@@ -42,21 +42,24 @@ type directory struct {
 func directoryPath(raw string) (string, bool, error) {
 	scheme, _, isURL := strings.Cut(raw, "://")
 	switch {
-	case raw == "":
-		return "", false, errors.New("no URL given")
-	case !isURL:
+	case !isURL && isDirectory(raw):
 		return raw, true, nil
+	case !isURL:
+		return "", false, errNoPlace
 	case scheme != fileblob.Scheme:
 		return "", false, nil
 	}
 	u, err := url.Parse(raw)
-	if err != nil {
-		return "", false, fmt.Errorf("parse file URL: %w", err)
-	}
-	if u.Host != "" && u.Host != "localhost" || u.Path == "" || u.RawQuery != "" {
+	if err != nil || u.Host != "" && u.Host != "localhost" || u.Path == "" || u.RawQuery != "" {
 		return "", false, errors.New("a file URL has the form file:///directory")
 	}
 	return filepath.FromSlash(u.Path), true, nil
+}
+
+// isDirectory reports whether a path says that it is one.
+func isDirectory(path string) bool {
+	first, _, _ := strings.Cut(filepath.ToSlash(path), "/")
+	return filepath.IsAbs(path) || first == "." || first == ".."
 }
 
 func openDirectory(root string) (*Store, error) {

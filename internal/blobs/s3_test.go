@@ -52,7 +52,7 @@ func TestS3URL(t *testing.T) {
 func TestS3URLsThatAreRefused(t *testing.T) {
 	useAWS(t, "")
 	for _, url := range []string{
-		"s3://", "s3:///bucket", "s3://AKID:hush@bucket", "s3://bucket:9000", "s3://bucket#x", "s3://bucket/UPPER", "s3://bucket/a//b",
+		"s3://", "s3:///bucket", "s3://AKID:hush@bucket", "S3://AKID:hush@bucket", "s3://bucket:9000", "s3://bucket#x", "s3://bucket/UPPER", "s3://bucket/a//b",
 		"s3://bucket/../b", "s3://bucket?endpoint=http://hush", "s3://bucket?region=a&region=b", "s3://buck%ZZet?hush",
 	} {
 		s, err := blobs.Open(t.Context(), url)

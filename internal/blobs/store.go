@@ -36,10 +36,18 @@ type Store struct {
 	proved atomic.Int64 // when Health last wrote to S3, in Unix nanoseconds
 }
 
+// errNoPlace quotes nothing, as errS3URL does.
+var errNoPlace = errors.New("LIVEPIPE_BLOBS must be file:///DIRECTORY, s3://BUCKET, or a directory " +
+	"that begins with /, ./ or ../")
+
 // Open opens the store that a URL names: file:///dir or a plain directory, which is made (mode 0700) if it is missing;
 // s3://bucket[/prefix][?region=...], which is not asked yet; any other scheme must have been registered with
-// gocloud.dev/blob.
+// gocloud.dev/blob. A plain directory says that it is one by its first character: a mistyped URL must not become a
+// directory that nobody looks into.
 func Open(ctx context.Context, url string) (*Store, error) {
+	if scheme, rest, ok := strings.Cut(url, "://"); ok {
+		url = strings.ToLower(scheme) + "://" + rest
+	}
 	path, ok, err := directoryPath(url)
 	if err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
@@ -53,6 +61,9 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	}
 	if ok {
 		return openS3(ctx, at, defaultBounds())
+	}
+	if scheme, _, _ := strings.Cut(url, "://"); !blob.DefaultURLMux().ValidBucketScheme(scheme) {
+		return nil, fmt.Errorf("open blob store: %w", errNoPlace) // gocloud's own error quotes the URL
 	}
 	bucket, err := blob.OpenBucket(ctx, url)
 	if err != nil {

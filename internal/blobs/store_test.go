@@ -50,11 +50,34 @@ func TestPutNewBetweenProcesses(t *testing.T) {
 	}
 }
 
+// TestOpenRefusesOtherURLs: a mistyped URL must not become a directory that nobody looks into, and what it holds is told
+// to nobody.
 func TestOpenRefusesOtherURLs(t *testing.T) {
-	for _, url := range []string{"", "file://host/dir", "file:///dir?metadata=", "nothing://here"} {
-		if s, err := blobs.Open(t.Context(), url); err == nil {
+	t.Chdir(t.TempDir())
+	for _, url := range []string{
+		"", "file://host/dir", "file:///dir?metadata=", "file:///SEK%RET", "nothing://u:SEKRET@here", "S3://u:SEKRET@bucket",
+		"s3:/bucket", "s3:bucket", "S3:/bucket", "file:/dir", "file:dir", "bucket", "bucket/files", ".hidden", "~/files", "C:files",
+	} {
+		s, err := blobs.Open(t.Context(), url)
+		if err == nil {
 			s.Close()
 			t.Errorf("Open(%q) succeeded", url)
+		} else if strings.Contains(err.Error(), "SEK") {
+			t.Errorf("Open(%q) quotes it: %v", url, err)
+		}
+	}
+	if made, err := os.ReadDir("."); len(made) > 0 || err != nil {
+		t.Errorf("made %v, %v", made, err)
+	}
+}
+
+// TestOpenTakesWhatNamesADirectory, in each way of writing one.
+func TestOpenTakesWhatNamesADirectory(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(t.TempDir())
+	for _, url := range []string{dir + "/a", "file://" + dir + "/b", "FILE://localhost" + dir + "/c", "./d", "../e", "."} {
+		if err := open(t, url).Health(t.Context()); err != nil {
+			t.Errorf("Open(%q): %v", url, err)
 		}
 	}
 }
