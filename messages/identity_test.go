@@ -87,6 +87,21 @@ func TestParseTimeIsRFC3339ToTheLetter(t *testing.T) {
 		"2024-01-15T10:30:00":              false,
 		"2024-01-15 10:30:00Z":             false,
 		"2024-01-15T10:30:00,5Z":           false,
+		"2024-01-15T10:30:00-00:00":        true,
+		"2024-01-15T10:30:00+23:59":        true,
+		"2024-01-15T10:30:00+24:00":        false,
+		"2024-01-15T10:30:00-24:00":        false,
+		"2024-01-15T10:30:00+99:00":        false,
+		"2024-01-15T10:30:00+01:60":        false,
+		"2024-01-15T10:30:00.5+00:60":      false,
+		"2024-01-15T10:30:00+0100":         false,
+		"2024-01-15T1:30:00Z":              false,
+		"2024-01-15T1:30:00.5Z":            false,
+		"2024-01-15T24:00:00Z":             false,
+		"2024-01-15T10:30Z":                false,
+		"2024-01-15t10:30:00Z":             false, // RFC 3339 leaves small letters to applications: readers get the time as
+		"2024-01-15T10:30:00z":             false, // it was sent, and not every reader takes them
+		"2016-12-31T23:59:60Z":             false, // a leap second: no clock here can name it
 		"2024-02-30T10:30:00Z":             false,
 		"1705314600":                       false,
 		"":                                 false,
