@@ -82,14 +82,30 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		"no schema yet":          {[]string{"account", "list"}, 1, "livepipe provision"},
 		"no ingress to send to":  {[]string{"send", "--url=http://127.0.0.1:1", "../examples/1-incoming-chat.json"}, 1, "livepipe serve"},
 		"unknown bus":            {[]string{"serve", "--bus=kafka"}, 1, "LIVEPIPE_BUS"},
+		"no grace":               {[]string{"serve", "--grace=0"}, 1, "LIVEPIPE_GRACE"},
+		"a grace that is over":   {[]string{"router", "--grace=-1s"}, 1, "LIVEPIPE_GRACE"},
+		"a broker without grace": {[]string{"broker", "--nats-listen=127.0.0.1:0", "--grace=0"}, 1, "LIVEPIPE_GRACE"},
+		"no concurrency":         {[]string{"serve", "--concurrency=0"}, 1, "LIVEPIPE_CONCURRENCY"},
+		"no address for calls":   {[]string{"ingress", "--addr="}, 1, "LIVEPIPE_ADDR"},
+		"no address at all":      {[]string{"serve", "--addr=nonsense"}, 1, "LIVEPIPE_ADDR"},
+		"no port":                {[]string{"serve", "--addr=127.0.0.1:"}, 1, "LIVEPIPE_ADDR"},
+		"no such port":           {[]string{"serve", "--addr=127.0.0.1:65536"}, 1, "LIVEPIPE_ADDR"},
+		"no address for admin":   {[]string{"serve", "--admin-addr=8081"}, 1, "LIVEPIPE_ADMIN_ADDR"},
+		"no address for NATS":    {[]string{"serve", "--nats-listen=4222"}, 1, "LIVEPIPE_NATS_LISTEN"},
+		"no time to publish":     {[]string{"serve", "--publish-timeout=0"}, 1, "publish timeout"},
+		"no size of an upload":   {[]string{"serve", "--max-upload=0"}, 1, "upload limit"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, errs, code := command(t, append(env, "LIVEPIPE_DATA="+t.TempDir()), c.args...)
+			data := t.TempDir()
+			out, errs, code := command(t, append(env, "LIVEPIPE_DATA="+data), c.args...)
 			if code != c.code || !strings.Contains(errs, c.says) {
 				t.Errorf("exit %d, want %d, and an error that says %q:\n%s%s", code, c.code, c.says, out, errs)
 			}
 			if strings.Contains(errs, "goroutine ") || strings.Contains(errs, ".go:") {
 				t.Errorf("a stack for the user:\n%s", errs)
+			}
+			if opened, err := os.ReadDir(filepath.Join(data, "bus")); err == nil {
+				t.Errorf("the broker was opened before the settings were read: %v", opened)
 			}
 		})
 	}

@@ -33,7 +33,7 @@ func (c *lambdaCmd) place() error {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
 		return errors.New("lambda runs inside AWS Lambda only (deploy/cloudformation); elsewhere use livepipe router")
 	}
-	return nil
+	return c.Check()
 }
 
 // Run is the workers inside an AWS Lambda function: event source mappings of their queues bring the events.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/netip"
 	"os"
@@ -37,11 +38,8 @@ type serveCmd struct {
 
 // Run is everything in one process.
 func (c *serveCmd) Run(ctx context.Context, std settings.Streams) error {
-	if _, err := c.Migrate(ctx); err != nil {
-		return err
-	}
 	return runRoles(ctx, std, roles{
-		process: c.ProcessConfig, nats: c.NatsConfig, admin: c.AdminAddr,
+		process: c.ProcessConfig, nats: c.NatsConfig, admin: c.AdminAddr, migrate: true,
 		routes: c.routesConfig, http: &c.httpConfig, router: &c.routerConfig,
 	})
 }
@@ -85,11 +83,14 @@ type brokerCmd struct {
 
 // Run is the embedded broker alone, and the store's schema, for processes that share them.
 func (c *brokerCmd) Run(ctx context.Context, std settings.Streams) error {
-	if _, err := c.Migrate(ctx); err != nil {
-		return err
-	}
 	if c.Bus != settings.Embedded || c.NATSListen == "" {
 		return errors.New("broker serves the embedded bus: set --nats-listen (LIVEPIPE_NATS_LISTEN) and leave LIVEPIPE_BUS alone")
+	}
+	if err := errors.Join(c.ProcessConfig.Check(), c.NatsConfig.Check()); err != nil {
+		return err
+	}
+	if _, err := c.Migrate(ctx); err != nil {
+		return err
 	}
 	log := c.Logger()
 	b, err := settings.OpenBroker(ctx, c.BusConfig, c.NatsConfig, log)
@@ -106,6 +107,7 @@ type roles struct {
 	process settings.ProcessConfig
 	nats    settings.NatsConfig
 	admin   string
+	migrate bool // bring the store's schema up to date first
 	routes  routesConfig
 	http    *httpConfig   // nil: no ingress
 	router  *routerConfig // nil: no workers
@@ -114,24 +116,12 @@ type roles struct {
 // runRoles opens what the settings name, runs the process, and closes everything in reverse.
 func runRoles(ctx context.Context, std settings.Streams, r roles) (err error) {
 	log := r.process.Logger()
-	options := app.Options{Logger: log, Registry: newRegistry(), Grace: r.process.Grace, AdminAddr: r.admin}
-	if options.AdminAddr == "off" {
-		options.AdminAddr = ""
-	}
-	set, err := r.routes.rules()
+	options, err := r.options(log)
 	if err != nil {
 		return err
 	}
-	if r.http != nil {
-		if r.http.MediaURL == "" && !r.http.onLoopback() {
-			log.Warn("LIVEPIPE_MEDIA_URL is not set: the URLs of uploads may lead nowhere", "media_url", r.http.mediaURL())
-		}
-		if options.Ingress, err = r.http.options(r.process, set); err != nil {
-			return err
-		}
-	}
-	if r.router != nil {
-		if options.Router, err = r.router.options(set); err != nil {
+	if r.migrate {
+		if _, err := r.process.Migrate(ctx); err != nil {
 			return err
 		}
 	}
@@ -155,6 +145,31 @@ func runRoles(ctx context.Context, std settings.Streams, r roles) (err error) {
 	options.Bus, options.Store, options.Blobs = bus.Bus, db, files
 	options.Started = func(a app.Addresses) { greet(ctx, std, r, a, db) }
 	return app.Run(ctx, options)
+}
+
+// options turns the settings into what the process is made of, or says which of them mean nothing, before anything opens.
+func (r roles) options(log *slog.Logger) (app.Options, error) {
+	o := app.Options{Logger: log, Registry: newRegistry(), Grace: r.process.Grace}
+	set, err := r.routes.rules()
+	faults := []error{r.process.Check(), r.nats.Check(), err}
+	if r.admin != "off" && r.admin != "" {
+		o.AdminAddr = r.admin
+		faults = append(faults, settings.CheckAddr("LIVEPIPE_ADMIN_ADDR", r.admin))
+	}
+	if r.router != nil {
+		o.Router, err = r.router.options(set)
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return o, err
+	}
+	if r.http != nil {
+		if r.http.MediaURL == "" && !r.http.onLoopback() {
+			log.Warn("LIVEPIPE_MEDIA_URL is not set: the URLs of uploads may lead nowhere", "media_url", r.http.mediaURL())
+		}
+		o.Ingress, err = r.http.options(r.process, set)
+	}
+	return o, err
 }
 
 func newRegistry() *prometheus.Registry {
@@ -187,6 +202,9 @@ func (c *httpConfig) options(p settings.ProcessConfig, set *rules.Set) (*app.Ing
 		}
 		config.TrustedProxies = append(config.TrustedProxies, network)
 	}
+	if err := errors.Join(settings.CheckAddr("LIVEPIPE_ADDR", c.Addr), config.Validate()); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(config.UploadDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory for uploads (LIVEPIPE_DATA): %w", err)
 	}
@@ -207,6 +225,9 @@ func (c routesConfig) rules() (*rules.Set, error) {
 
 // options turns the settings into what the workers are made of.
 func (c *routerConfig) options(set *rules.Set) (*app.RouterOptions, error) {
+	if c.Concurrency < 1 {
+		return nil, fmt.Errorf("LIVEPIPE_CONCURRENCY is %d: a worker handles at least 1 event at a time", c.Concurrency)
+	}
 	bindings, err := router.Select(c.Workers...)
 	if err != nil {
 		return nil, err
