@@ -21,7 +21,11 @@ func kept() [4][2]string {
 
 // Error implements watermill.LoggerAdapter.
 func (q quiet) Error(msg string, err error, fields watermill.LogFields) {
-	if msg == "Handler returned error" { // already logged by the dead-letter middleware
+	switch msg {
+	case "Handler returned error": // already logged by the dead-letter middleware
+		return
+	case "All handlers stopped, closing router": // what a stop asks for; a queue that closes unasked is reported by watch
+		q.Debug(msg, fields)
 		return
 	}
 	msg, _, _ = strings.Cut(msg, " Stack: ")

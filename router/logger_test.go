@@ -17,6 +17,7 @@ func TestLoggerKeepsIDsAndDropsTexts(t *testing.T) {
 	log.Error("Cannot publish messages", errors.New(secretText), fields)
 	log.Error("Panic recovered in handler. Stack: panic("+secretText+")", errors.New(secretText), nil)
 	log.Error("Handler returned error", errors.New(secretText), fields)
+	log.Error("All handlers stopped, closing router", errors.New("all router handlers stopped"), nil)
 	log.Info("Adding handler", watermill.LogFields{"topic": "history", "err": secretText})
 	log.Debug("Closing", fields)
 	log.Trace("Received message", fields)
@@ -30,6 +31,7 @@ func TestLoggerKeepsIDsAndDropsTexts(t *testing.T) {
 	}
 	for _, want := range []string{
 		`level=WARN msg="watermill failed"`, `says="Cannot publish messages"`, "worker=history", "error_type=*errors.errorString",
+		`level=DEBUG msg=watermill event_id=evt_1 worker=history says="All handlers stopped, closing router"`,
 		`says="Panic recovered in handler."`, `level=DEBUG msg=watermill event_id=evt_1 worker=history topic=history says="Adding handler"`,
 	} {
 		if !strings.Contains(shown, want) {

@@ -101,3 +101,22 @@ func TestStopStaysWithinItsGrace(t *testing.T) {
 		t.Errorf("exit %d after %s, want 0 within %s", code, took, grace)
 	}
 }
+
+// TestOrdinaryEndsRaiseNoAlarm: neither a stop nor a recovery after kill -9 is anything to look into.
+func TestOrdinaryEndsRaiseNoAlarm(t *testing.T) {
+	env := []string{"LIVEPIPE_DATA=" + t.TempDir()}
+	for n, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL, syscall.SIGTERM} {
+		p := start(t, env, "serve")
+		body := strings.ReplaceAll(spec(t, "receive-message.request"), "msg_002", fmt.Sprintf("msg_%d", n))
+		if status, answer := post(t, p.URL+"/livechat/"+identifier, body); status != http.StatusOK {
+			t.Fatalf("%d %s", status, answer)
+		}
+		p.signal(end)
+		p.wait()
+		for line := range strings.Lines(p.printed()) {
+			if strings.Contains(line, "level=WARN msg=nats-server") || strings.Contains(line, `level=WARN msg="watermill`) {
+				t.Errorf("life %d: %s", n, line)
+			}
+		}
+	}
+}
