@@ -119,6 +119,7 @@ func request(method, target, body string, headers ...string) *http.Request {
 func (w *world) serve(r *http.Request) answer {
 	recorder := httptest.NewRecorder()
 	w.ServeHTTP(recorder, r)
+	noteCode(recorder.Body.Bytes())
 	return answer{recorder.Code, recorder.Header(), recorder.Body.String()}
 }
 

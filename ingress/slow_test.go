@@ -36,6 +36,7 @@ func inVirtualTime(t *testing.T, test func(t *testing.T, client net.Conn, runnin
 		w := newChatWorld(t, func(w *world) { w.config.Access = "open" })
 		listener := pipeListener{make(chan net.Conn, 1)}
 		server := w.HTTPServer()
+		server.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.ServeHTTP(noting{rw}, r) })
 		var running sync.WaitGroup
 		running.Go(func() { _ = server.Serve(listener) })
 		client, conn := net.Pipe()
