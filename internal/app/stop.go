@@ -9,7 +9,9 @@ import (
 
 // share is a part of the grace, in twentieths. Whoever sends the signal waits for all of it and then kills, so every step
 // has an end of its own, and what follows the last of them still fits. With the default of 20 s one is a second.
-func (p *process) share(twentieths time.Duration) time.Duration { return p.Grace * twentieths / 20 }
+func (p *process) share(twentieths int) time.Duration {
+	return p.Grace / 20 * time.Duration(twentieths)
+}
 
 const (
 	untilDrained  = 10 // callers are answered or cut off: what was accepted must still be handled or handed back
@@ -40,7 +42,7 @@ func (p *process) stop() error {
 }
 
 // until gives a context that ends so many twentieths of the grace after the stop began.
-func (p *process) until(twentieths time.Duration) (context.Context, context.CancelFunc) {
+func (p *process) until(twentieths int) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(context.Background(), p.stopped.Add(p.share(twentieths)))
 }
 
