@@ -112,7 +112,8 @@ func TestChangesOverTheEdge(t *testing.T) {
 		want          func(p *pipeline, changes int) string
 	}{
 		"edit": {
-			[2]string{"event_updated", text("one")}, [2]string{"event_updated", text("two")},
+			[2]string{"event_updated", text("one")},
+			[2]string{"event_updated", text("two")},
 			func(p *pipeline, changes int) string {
 				want := map[int]string{2: "two", 3: "one"}[changes]
 				return cmp.Diff(want, *look(t, p.store).Entries[0].Text)
@@ -121,7 +122,8 @@ func TestChangesOverTheEdge(t *testing.T) {
 		"tag":      {[2]string{"thread_tagged", tag}, [2]string{"thread_untagged", tag}, wantChanges},
 		"transfer": {[2]string{"chat_transferred", moved("1")}, [2]string{"chat_transferred", moved("2")}, wantChanges},
 		"status": {
-			[2]string{"routing_status_set", status("accepting_chats")}, [2]string{"routing_status_set", status("not_accepting_chats")},
+			[2]string{"routing_status_set", status("accepting_chats")},
+			[2]string{"routing_status_set", status("not_accepting_chats")},
 			func(*pipeline, int) string { return "" }, // history keeps none
 		},
 		"button": {
