@@ -129,11 +129,14 @@ func letterFacts(l bus.DeadLetter) map[string]any {
 type dlqRedriveCmd struct {
 	dlqConfig
 	dlqChoice
-	Rate float64 `default:"100" help:"At most so many a second."`
+	Rate float64 `default:"100" help:"At most so many a second; more than 0."`
 }
 
 // Run hands dead letters back.
 func (c *dlqRedriveCmd) Run(ctx context.Context, std settings.Streams) error {
+	if !(c.Rate > 0) { // NaN is none either
+		return fmt.Errorf("--rate is %v: it must be more than 0", c.Rate)
+	}
 	pick, err := c.pick()
 	if err != nil {
 		return err
