@@ -44,13 +44,18 @@ type dlqListCmd struct {
 
 // Run lists dead letters.
 func (c *dlqListCmd) Run(ctx context.Context, std settings.Streams) error {
+	var only []string
+	if c.Worker != "" {
+		only = []string{c.Worker}
+	}
+	bindings, err := router.Select(only...)
+	if err != nil {
+		return err
+	}
 	return c.with(ctx, std, func(dead settings.DeadLetters) error {
 		table := tabwriter.NewWriter(std.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "WORKER\tID\tREASON\tATTEMPTS\tFAILED AT\tTYPE\tEVENT")
-		for _, binding := range router.Table() {
-			if c.Worker != "" && c.Worker != binding.Worker {
-				continue
-			}
+		for _, binding := range bindings {
 			letters, err := dead.List(ctx, binding.Worker, c.Limit)
 			if err != nil {
 				return err
@@ -73,6 +78,9 @@ type dlqShowCmd struct {
 
 // Run shows one dead letter.
 func (c *dlqShowCmd) Run(ctx context.Context, std settings.Streams) error {
+	if _, err := router.Select(c.Worker); err != nil {
+		return err
+	}
 	return c.with(ctx, std, func(dead settings.DeadLetters) error {
 		letter, msg, err := dead.Get(ctx, c.Worker, c.ID)
 		if err != nil {
@@ -137,6 +145,9 @@ func (c *dlqRedriveCmd) Run(ctx context.Context, std settings.Streams) error {
 	if !(c.Rate > 0) { // NaN is none either
 		return fmt.Errorf("--rate is %v: it must be more than 0", c.Rate)
 	}
+	if _, err := router.Select(c.Worker); err != nil {
+		return err
+	}
 	pick, err := c.pick()
 	if err != nil {
 		return err
@@ -159,6 +170,9 @@ type dlqPurgeCmd struct {
 func (c *dlqPurgeCmd) Run(ctx context.Context, std settings.Streams) error {
 	if c.All == (len(c.IDs) > 0) {
 		return errors.New("say which: ids of the list, or --all")
+	}
+	if _, err := router.Select(c.Worker); err != nil {
+		return err
 	}
 	return c.with(ctx, std, func(dead settings.DeadLetters) error {
 		n, err := dead.Purge(ctx, c.Worker, c.IDs...)
