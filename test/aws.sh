@@ -29,6 +29,19 @@ free_port() {
 
 healthy() { curl -sf "http://127.0.0.1:$1/_localstack/health" >/dev/null; }
 
+# only_here PORT : LocalStack checks no credentials, so no other address of this machine may lead to it
+only_here() {
+  local address url
+  for address in $(hostname -I 2>/dev/null); do # macOS knows no -I
+    case $address in *:*) address="[$address]" ;; esac
+    url="http://$address:$1/_localstack/health"
+    if curl -s --noproxy '*' -m 2 -o /dev/null "$url"; then
+      echo "LocalStack answers the network: $url" >&2
+      return 1
+    fi
+  done
+}
+
 in_docker() {
   docker info >/dev/null 2>&1 || return 1
   container=$(docker run -d -p "127.0.0.1:$1:4566" -e SERVICES=sns,sqs,s3,sts -e EAGER_SERVICE_LOADING=1 \
@@ -47,6 +60,7 @@ if [ -z "${AWS_ENDPOINT_URL:-}" ]; then
     mkdir -p "$dir/localstack"
     LIVEPIPE_LOCALSTACK_RUN="$dir/localstack" localstack/host.sh start --port "$port" >&2
   fi
+  only_here "$port"
   export AWS_ENDPOINT_URL="http://127.0.0.1:$port"
 fi
 if [ -z "${LIVEPIPE_TEST_POSTGRES:-}" ]; then
