@@ -40,6 +40,7 @@ func newPollers() pollers {
 // answer is the end of one receive.
 type answer struct {
 	attempt string // FIFO only
+	wait    time.Duration
 	asked   int
 	era     int
 	got     int // what SQS gave
@@ -56,7 +57,10 @@ func (s *Source) poll(limit int, small bool) {
 		if n < maxBatch && (!small || p.open > 0) || n < 1 {
 			return
 		}
-		a := answer{asked: n, era: p.era}
+		a := answer{asked: n, era: p.era, wait: s.bus.cfg.PollWait}
+		if s.failed {
+			a.wait = time.Second // the least: the SDK leaves 0 out, and then the queue's own setting counts
+		}
 		if s.bus.cfg.FIFO {
 			a.attempt = p.attempt(n)
 		}
@@ -126,14 +130,14 @@ var systemAttributes = []sqstypes.MessageSystemAttributeName{
 	sqstypes.MessageSystemAttributeNameMessageGroupId,
 }
 
-// receive is one long poll.
+// receive is one long poll, or after a failure a short one.
 func (s *Source) receive(a answer) answer {
-	ctx, cancel := context.WithTimeout(s.receives, s.bus.cfg.PollWait+sqsTimeout)
+	ctx, cancel := context.WithTimeout(s.receives, a.wait+sqsTimeout)
 	defer cancel()
 	in := &sqs.ReceiveMessageInput{
 		QueueUrl:                    &s.url,
 		MaxNumberOfMessages:         int32(a.asked),
-		WaitTimeSeconds:             roundUp(s.bus.cfg.PollWait),
+		WaitTimeSeconds:             roundUp(a.wait),
 		VisibilityTimeout:           roundUp(s.visibility),
 		MessageAttributeNames:       []string{"All"},
 		MessageSystemAttributeNames: systemAttributes,

@@ -59,6 +59,7 @@ type Source struct {
 	fetching sync.Mutex // held by Fetch, and by Close when it has ended; it guards what follows
 	pollers  pollers
 	arrived  []received // in the queue's order as far as it has one
+	failed   bool       // the last Fetch: the next receive hardly waits
 }
 
 var _ lanes.Source = (*Source)(nil)
@@ -110,6 +111,7 @@ func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error)
 		}
 		switch {
 		case ctx.Err() == nil && err != nil:
+			s.failed = true
 			return nil, fmt.Errorf("receive: %w", err)
 		case ctx.Err() == nil:
 			s.poll(limit, small)
@@ -119,6 +121,10 @@ func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error)
 		select {
 		case a := <-s.pollers.answers:
 			err = errors.Join(s.accept(a), s.collect())
+			if s.failed && err == nil && ctx.Err() == nil {
+				s.failed = false
+				return nil, nil // SQS answers again; what came with it is there for the next call
+			}
 		case <-enough.C:
 			small = true
 		case <-ended:

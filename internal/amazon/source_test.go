@@ -305,3 +305,32 @@ func TestLostReceiveIsRepeatedUnderItsName(t *testing.T) {
 		}
 	})
 }
+
+// The first receive that works after a failure is told, although it brings nothing, and does not wait for something to
+// bring: readiness depends on it.
+func TestFetchReturnsWhenTheQueueAnswersAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeSQS(t)
+		s := openFake(t, f, amazon.Config{})
+		f.refuse(func(c sqsCall) error { return errCut })
+		for range 3 {
+			if _, err := s.Fetch(t.Context(), 256); err == nil {
+				t.Fatal("a receive that was cut brought no error")
+			}
+		}
+		f.refuse(nil)
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		got, err := s.Fetch(ctx, 256)
+		if took := time.Since(began); len(got) > 0 || err != nil || took > 2*time.Second {
+			t.Errorf("%d messages and %v after %s, want the news alone, soon", len(got), err, took)
+		}
+		if _, err := s.Fetch(ctx, 256); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if n := len(f.called("ReceiveMessage")); n != 4+180 {
+			t.Errorf("%d receives, want 4 and one every 20 s", n)
+		}
+	})
+}

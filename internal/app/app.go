@@ -122,6 +122,7 @@ type process struct {
 	cleanups []cleanup
 	stopped  time.Time // when the stop began
 	health   *health
+	engine   *lanes.Subscriber // nil without workers
 	http     net.Listener
 	admin    net.Listener
 }
@@ -154,6 +155,9 @@ func (p *process) run(name string, part func() error) {
 func (p *process) start(ctx context.Context) error {
 	p.failures = make(chan error, 1)
 	p.health = newHealth(p.Options)
+	if err := p.makeEngine(); err != nil {
+		return err
+	}
 	if !p.Unwatched {
 		p.run("health", p.health.run)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,7 @@ type check struct {
 // health watches what the process needs and repairs the broker in place when it can.
 type health struct {
 	checks  []check
+	queues  func() error // whether the workers receive; asks nobody, so it is as new as its question
 	bus     Bus
 	log     *slog.Logger
 	nudge   chan struct{}
@@ -94,7 +96,15 @@ func (h *health) ready() map[string]error {
 	if h.gone.Load() {
 		return map[string]error{"process": errDraining}
 	}
-	return *h.state.Load()
+	wrong := *h.state.Load()
+	if h.queues == nil {
+		return wrong
+	}
+	if err := h.queues(); err != nil {
+		wrong = maps.Clone(wrong)
+		wrong["queues"] = err
+	}
+	return wrong
 }
 
 // suspect asks for a check now.

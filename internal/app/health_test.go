@@ -116,3 +116,23 @@ func TestStopLeavesADeafPartBehind(t *testing.T) {
 		}
 	})
 }
+
+// TestQueuesAreAskedWhenReadinessIs: what the workers know of their queues costs nothing to ask, so it waits for no round of checks.
+func TestQueuesAreAskedWhenReadinessIs(t *testing.T) {
+	var gone atomic.Bool
+	watch(t, Bus{Health: func(context.Context) error { return nil }}, func(h *health) {
+		h.queues = func() error {
+			if gone.Load() {
+				return errors.New("receive from queue history: no such queue")
+			}
+			return nil
+		}
+		synctest.Wait()
+		for _, want := range []bool{false, true, false} {
+			gone.Store(want)
+			if got := h.ready()["queues"] != nil; got != want || len(h.ready()) > 1 {
+				t.Errorf("not ready: %v, want the queues in it: %t", h.ready(), want)
+			}
+		}
+	})
+}

@@ -22,16 +22,25 @@ type RouterOptions struct {
 	Concurrency int
 }
 
+// makeEngine makes what the workers consume their queues with. Readiness asks it before it has any.
+func (p *process) makeEngine() (err error) {
+	if p.Router == nil {
+		return nil
+	}
+	config := p.Bus.Engine
+	config.Concurrency, config.SettleTimeout = p.Router.Concurrency, p.share(forSettling)
+	p.engine, err = lanes.New(config, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
+	if err != nil {
+		return err
+	}
+	p.health.queues = p.engine.Health
+	return nil
+}
+
 // startRouter subscribes every chosen worker to its queue.
 func (p *process) startRouter(ctx context.Context) error {
 	if p.Router == nil {
 		return nil
-	}
-	engineConfig := p.Bus.Engine
-	engineConfig.Concurrency, engineConfig.SettleTimeout = p.Router.Concurrency, p.share(forSettling)
-	engine, err := lanes.New(engineConfig, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
-	if err != nil {
-		return err
 	}
 	handlers, err := p.handlers()
 	if err != nil {
@@ -43,7 +52,7 @@ func (p *process) startRouter(ctx context.Context) error {
 	}
 	for _, binding := range p.Router.Workers {
 		config.Workers = append(config.Workers, router.Worker{
-			Binding: binding, Subscriber: engine, Routes: handlers[binding.Worker],
+			Binding: binding, Subscriber: p.engine, Routes: handlers[binding.Worker],
 		})
 	}
 	r, err := router.New(config)
@@ -59,7 +68,7 @@ func (p *process) startRouter(ctx context.Context) error {
 		ctx, cancel := p.until(untilHandled)
 		defer cancel()
 		r.Drain()
-		return errors.Join(engine.Stop(ctx), r.Close())
+		return errors.Join(p.engine.Stop(ctx), r.Close())
 	})
 	if err := p.startRetention(); err != nil {
 		return err

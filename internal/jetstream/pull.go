@@ -75,31 +75,26 @@ func (p *pull) open(b *Bus) error {
 	return nil
 }
 
-// next waits for messages and returns at most limit of them. An open request stays open between calls, so
-// that a message on a quiet queue arrives without a round trip.
+// next waits for messages or a sign of life, which is none, and returns at most limit of them. An open request stays open
+// between calls, so that a message on a quiet queue arrives without a round trip.
 func (p *pull) next(ctx context.Context, limit int, request func(inbox string, batch int) error) ([]*nats.Msg, error) {
 	silent := time.NewTimer(2*pullHeartbeat + time.Second)
 	defer silent.Stop()
-	for {
-		if p.credit == 0 && len(p.arrived) == 0 {
-			p.credit = min(limit, largestPull)
-			if err := request(p.sub.Subject, p.credit); err != nil {
-				return nil, err
-			}
+	if p.credit == 0 && len(p.arrived) == 0 {
+		p.credit = min(limit, largestPull)
+		if err := request(p.sub.Subject, p.credit); err != nil {
+			return nil, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-p.conn.Done():
-			return nil, errDisconnected
-		case <-silent.C:
-			return nil, errSilent
-		case m := <-p.arrived:
-			if msgs, err := p.take(m, limit); len(msgs) > 0 || err != nil {
-				return msgs, err
-			}
-			silent.Reset(2*pullHeartbeat + time.Second)
-		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.conn.Done():
+		return nil, errDisconnected
+	case <-silent.C:
+		return nil, errSilent
+	case m := <-p.arrived:
+		return p.take(m, limit)
 	}
 }
 

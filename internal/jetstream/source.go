@@ -26,6 +26,7 @@ type Source struct {
 
 	fetching sync.Mutex // held by Fetch, and by Close when it has ended
 	pull     pull
+	failed   bool // the last Fetch
 
 	epoch atomic.Pointer[epoch] // receipts of another epoch are stale
 
@@ -76,6 +77,7 @@ func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error)
 		}
 		if s.pull.broken() {
 			if err := s.startEpoch(ctx); err != nil {
+				s.failed = true
 				return nil, fmt.Errorf("fetch from %s: %w", s.queue.Name, err)
 			}
 		}
@@ -85,6 +87,7 @@ func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error)
 		case !ok: // of another pin, or something is missing: nothing of it may be handled
 			s.pull.breakOff()
 		case len(batch) > 0:
+			s.failed = false
 			return batch, nil
 		case errors.Is(err, errWrongPin):
 			s.losePin(s.ownPin())
@@ -93,7 +96,11 @@ func (s *Source) Fetch(ctx context.Context, limit int) ([]lanes.Delivery, error)
 			return nil, ctx.Err()
 		case err != nil:
 			s.pull.breakOff()
+			s.failed = true
 			return nil, fmt.Errorf("fetch from %s: %w", s.queue.Name, err)
+		case s.failed: // a heartbeat: the queue answers again
+			s.failed = false
+			return nil, nil
 		}
 	}
 }

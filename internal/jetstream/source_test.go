@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/go-cmp/cmp"
@@ -215,5 +216,31 @@ func TestMetadataComesBackByteForByte(t *testing.T) {
 		if !got.Equals(m) {
 			t.Errorf("%s: sent %q %q, got %q %q", name, m.UUID, m.Metadata, got.UUID, got.Metadata)
 		}
+	}
+}
+
+// A durable that somebody deleted fails every fetch. When it is there again a fetch says so, although it brings nothing:
+// readiness depends on it.
+func TestFetchReturnsWhenADeletedDurableIsBack(t *testing.T) {
+	server := startServer(t, jetstream.ServerConfig{})
+	b := openBus(t, jetstream.Config{Server: server})
+	s := openSource(t, b, "history")
+	stream, err := b.EventStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.DeleteConsumer(t.Context(), "history"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if got, err := s.Fetch(t.Context(), 10); err == nil {
+			t.Fatalf("fetched %d messages of a durable that is gone", len(got))
+		}
+	}
+	openBus(t, jetstream.Config{Server: server}) // makes what is missing
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if got, err := s.Fetch(ctx, 10); err != nil || len(got) > 0 {
+		t.Errorf("%d messages, %v", len(got), err)
 	}
 }

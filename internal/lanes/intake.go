@@ -73,9 +73,15 @@ func (s *subscription) onFetched(f fetched, now time.Time) {
 	if f.err != nil {
 		s.meters.fetchErrors.Inc()
 	}
-	if failures := s.intake.health.report(s.log, f.err); failures > 0 {
-		s.intake.retryAt = now.Add(s.cfg.Source.Delay(failures, s.cfg.Rand()))
+	failures := s.intake.health.report(s.log, f.err)
+	switch {
+	case failures == 0:
+		s.deaf.Store(nil)
+		return
+	case failures >= deafAfter:
+		s.deaf.Store(&f.err)
 	}
+	s.intake.retryAt = now.Add(s.cfg.Source.Delay(failures, s.cfg.Rand()))
 }
 
 // receive puts one delivery at the end of its lane.

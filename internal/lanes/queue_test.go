@@ -121,7 +121,7 @@ func (q *queue) open(context.Context, string) (Source, error) {
 		q.startAgain()
 	}
 	q.signal()
-	own := &owner{q, q.owner}
+	own := &owner{q: q, id: q.owner}
 	switch {
 	case q.kind.invocations:
 		return newInvocations(own), nil

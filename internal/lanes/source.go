@@ -16,8 +16,9 @@ var ErrGone = errors.New("the queue no longer has the message")
 // that is also an io.Closer is closed when its subscription has ended.
 type Source interface {
 	// Fetch waits until there is at least one delivery or ctx ends, and returns at most limit of them in the
-	// queue's order. On an error the engine waits with a growing, jittered delay and calls again. What it returns after
-	// ctx ended goes back at once, if it returns before the stop is over.
+	// queue's order. On an error the engine waits with a growing, jittered delay and calls again; once the queue answers
+	// after an error, Fetch returns even without a delivery, so that the engine learns it. What it returns after ctx ended
+	// goes back at once, if it returns before the stop is over.
 	Fetch(ctx context.Context, limit int) ([]Delivery, error)
 	// Settle ends leases. It returns one error per entry, nil for those that took effect, or a slice of
 	// length zero when all did. A failed entry is settled again.

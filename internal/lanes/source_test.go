@@ -10,8 +10,9 @@ import (
 
 // owner is a queue as one process sees it.
 type owner struct {
-	q  *queue
-	id int
+	q      *queue
+	id     int
+	failed bool // the last fetch
 }
 
 func (o *owner) call(what string, fault func() error) error {
@@ -33,7 +34,12 @@ func (o *owner) call(what string, fault func() error) error {
 func (o *owner) Fetch(ctx context.Context, limit int) ([]Delivery, error) {
 	for {
 		if err := o.call("fetch", o.q.faults.fetch); err != nil {
+			o.failed = true
 			return nil, err
+		}
+		if o.failed {
+			o.failed = false
+			return nil, nil
 		}
 		o.q.mu.Lock()
 		now := time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -56,6 +57,8 @@ type subscription struct {
 	outage       outage
 	stop         stop
 	alarm        alarm
+
+	deaf atomic.Pointer[error] // why fetches fail, for Health; nil while they do not
 }
 
 func newSubscription(
