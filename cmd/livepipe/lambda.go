@@ -42,6 +42,9 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 		return err
 	}
 	log := c.Logger()
+	if err := announce(log, c.ProcessConfig); err != nil {
+		return err
+	}
 	set, err := c.routesConfig.rules()
 	if err != nil {
 		return err

@@ -116,6 +116,9 @@ type roles struct {
 // runRoles opens what the settings name, runs the process, and closes everything in reverse.
 func runRoles(ctx context.Context, std settings.Streams, r roles) (err error) {
 	log := r.process.Logger()
+	if err := announce(log, r.process); err != nil {
+		return err
+	}
 	options, err := r.options(log)
 	if err != nil {
 		return err

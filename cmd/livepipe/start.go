@@ -1,0 +1,44 @@
+package main
+
+import (
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
+)
+
+// announce logs where a process works: its bus, the first part of every name there, its database and its files. It warns
+// of a bus that other machines share beside data that they do not.
+func announce(log *slog.Logger, p settings.ProcessConfig) error {
+	db, files, err := p.Places()
+	if err != nil {
+		return err
+	}
+	log.Info("starting", "bus", place(p.Bus), "prefix", p.Prefix, "store", place(db), "blobs", place(files))
+	if p.Bus != settings.AmazonBus {
+		return nil
+	}
+	var alone []string
+	if strings.HasPrefix(db, "sqlite:") {
+		alone = append(alone, "LIVEPIPE_STORE: other machines do not see the conversations, and accounts made there do not count here")
+	}
+	if strings.HasPrefix(files, "file:") {
+		alone = append(alone, "LIVEPIPE_BLOBS: other machines find neither the uploads nor the bodies of large events")
+	}
+	if len(alone) > 0 {
+		log.Warn("LIVEPIPE_BUS=aws with data on this machine only; for more than one machine set postgres:// and s3://",
+			"settings", strings.Join(alone, "; "))
+	}
+	return nil
+}
+
+// place is an address without what may be secret in it: who logs in, and what a query says.
+func place(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not readable)"
+	}
+	u.User, u.RawQuery = nil, ""
+	return u.String()
+}
