@@ -79,9 +79,18 @@ func run(args []string, std settings.Streams) int {
 	}
 	if err := command.Run(); err != nil {
 		fmt.Fprintln(std.Err, "livepipe:", err)
+		if coded := (*exitError)(nil); errors.As(err, &coded) {
+			return coded.code
+		}
 		return 1
 	}
 	return 0
+}
+
+// exitError is one that ends the process with a code of its own.
+type exitError struct {
+	code int
+	error
 }
 
 // untilSignal gives a context that ends at the first SIGINT or SIGTERM. The second one ends the process at once: the

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -43,6 +44,14 @@ func expiries() []expiry {
 		{"livepipe-pending", messages.PendingKey(""), pendingDays},
 		{"livepipe-unfinished-uploads", "", 0},
 	}
+}
+
+func expiryIDs() []string {
+	var ids []string
+	for _, e := range expiries() {
+		ids = append(ids, e.id)
+	}
+	return ids
 }
 
 func (e expiry) rule() s3types.LifecycleRule {
@@ -88,6 +97,8 @@ func (p *provisioner) bucket(ctx context.Context, name string) error {
 			return err
 		}
 		if p.opts.DryRun {
+			p.tell("access", name, WouldCreate, closedToAll)
+			p.tell("lifecycle", name, WouldCreate, strings.Join(expiryIDs(), ", "))
 			return nil
 		}
 	} else {
@@ -133,6 +144,8 @@ func (p *provisioner) createBucket(ctx context.Context, name string) error {
 	return err
 }
 
+const closedToAll = "closed to the public"
+
 // accessBlock shuts the bucket to the public whatever anybody's policy says.
 func (p *provisioner) accessBlock(ctx context.Context, name string) error {
 	has := map[string]string{}
@@ -156,7 +169,7 @@ func (p *provisioner) accessBlock(ctx context.Context, name string) error {
 		return err
 	}
 	if missing {
-		return p.create("access", name, "closed to the public", set)
+		return p.create("access", name, closedToAll, set)
 	}
 	return p.settle("access", name, differences(has, blocks(all)), set)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/livepipe/livepipe/internal/amazon"
 )
@@ -115,7 +116,7 @@ func TestWhatSNSCannotHandOverIsADeadLetter(t *testing.T) {
 func TestADryRunMakesNothing(t *testing.T) {
 	p := newPlace(t, false)
 	report := p.provision(amazon.ProvisionOptions{DryRun: true, Repair: true})
-	if report.Count(amazon.WouldCreate) != len(report.Steps) || len(report.Steps) != 10 {
+	if report.Count(amazon.WouldCreate) != len(report.Steps) || len(report.Steps) != 12 {
 		t.Errorf("report: %v", report.Steps)
 	}
 	if queues, topics := p.queues(t.Context()), p.topics(t.Context()); len(queues)+len(topics) > 0 {
@@ -200,4 +201,23 @@ func TestOpenNamesEverythingThatIsMissing(t *testing.T) {
 	if got, want := open(), "subscription of queue PREFIX-media to topic PREFIX-upload"+remedy; got != want {
 		t.Errorf("a subscription lacks: %s, want %s", got, want)
 	}
+}
+
+// A dry run says before what the run then does, thing by thing.
+func TestDryRunSaysEverythingThatARunMakes(t *testing.T) {
+	modes(t, func(t *testing.T, p *place) {
+		said, made := []string{}, []string{}
+		for _, s := range p.provision(amazon.ProvisionOptions{DryRun: true}).Steps {
+			if s.Action != amazon.WouldCreate {
+				t.Errorf("before there is anything: %s", s)
+			}
+			said = append(said, s.Kind+" "+s.Name)
+		}
+		for _, s := range p.provision(amazon.ProvisionOptions{}).Steps {
+			made = append(made, s.Kind+" "+s.Name)
+		}
+		if diff := cmp.Diff(made, said); diff != "" {
+			t.Errorf("made (-) and said (+):\n%s", diff)
+		}
+	})
 }

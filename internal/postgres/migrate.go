@@ -36,16 +36,31 @@ func Migrate(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("migrate store: %w", err)
 	}
-	err = migrate(ctx, config.ConnConfig)
+	return schemaError(ctx, "migrate store", migrate(ctx, config.ConnConfig))
+}
+
+// Schema says which version the database has, 0 when it has none, and which one this program wants. It makes nothing.
+func Schema(ctx context.Context, dsn string) (has, want int64, err error) {
+	config, err := parse(dsn)
+	if err != nil {
+		return 0, 0, fmt.Errorf("look at schema: %w", err)
+	}
+	db := stdlib.OpenDB(*config.ConnConfig)
+	has, err = schemaVersion(ctx, db)
+	return has, lastVersion(), schemaError(ctx, "look at schema", errors.Join(err, db.Close()))
+}
+
+// schemaError is what may be told of an error of database/sql.
+func schemaError(ctx context.Context, what string, err error) error {
 	if ended := ctx.Err(); err != nil && ended != nil {
-		return fmt.Errorf("migrate store: %w", ended)
+		return fmt.Errorf("%s: %w", what, ended)
 	}
 	if err == nil || errors.Is(err, store.ErrSchemaNew) {
 		return err
 	}
 	var connect *pgconn.ConnectError
 	trouble := &trouble{err: err, away: errors.As(err, &connect)}
-	err = fmt.Errorf("migrate store: %s", err.Error()) // statements of a schema quote no row, but the chain has the password
+	err = fmt.Errorf("%s: %s", what, err.Error()) // statements of a schema quote no row, but the chain has the password
 	if trouble.outage() {
 		return messages.Unavailable(err)
 	}

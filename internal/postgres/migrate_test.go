@@ -38,6 +38,14 @@ func TestSchemaVersion(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}
+	for name, tt := range map[string]struct {
+		dsn  string
+		want int64
+	}{"empty": {empty, 0}, "older": {older, lastVersion() - 1}, "newer": {newer, 999}} {
+		if has, want, err := Schema(t.Context(), tt.dsn); has != tt.want || want != lastVersion() || err != nil {
+			t.Errorf("%s: version %d of %d, %v", name, has, want, err)
+		}
+	}
 	if err := Migrate(t.Context(), newer); !errors.Is(err, store.ErrSchemaNew) {
 		t.Errorf("migrating a newer one: %v, want ErrSchemaNew", err)
 	}

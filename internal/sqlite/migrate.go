@@ -62,6 +62,27 @@ func migrate(ctx context.Context, path string) (err error) {
 	return nil
 }
 
+// Schema says which version the file has, 0 when there is none, and which one this program wants. It makes nothing.
+func Schema(ctx context.Context, path string) (has, want int64, err error) {
+	file := readerDSN(path, DefaultBusyTimeout)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		file = ":memory:"
+	}
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		return 0, 0, fmt.Errorf("look at schema: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	provider, err := newProvider(db)
+	if err != nil {
+		return 0, 0, err
+	}
+	if has, err = schemaVersion(ctx, db); err != nil {
+		return 0, 0, fmt.Errorf("look at schema: %w", outage(err))
+	}
+	return has, lastVersion(provider), nil
+}
+
 // create makes an empty file that only its owner may read, because conversations are personal data; SQLite gives the
 // same mode to the -wal and -shm files. The file is never opened here when it exists: closing any descriptor of it would
 // drop the POSIX locks that other connections of this process hold.

@@ -124,6 +124,19 @@ func (c ProcessConfig) Migrate(ctx context.Context) (string, error) {
 	return path, sqlite.Migrate(ctx, path)
 }
 
+// Schema says which version the store's schema has, which one it should have, and which store that is. It changes nothing.
+func (c ProcessConfig) Schema(ctx context.Context) (name string, has, want int64, err error) {
+	if address, ok := c.postgresURL(); ok {
+		has, want, err = postgres.Schema(ctx, address)
+		return Hide("", address), has, want, err
+	}
+	if name, err = c.storePath(); err != nil {
+		return "", 0, 0, err
+	}
+	has, want, err = sqlite.Schema(ctx, name)
+	return name, has, want, err
+}
+
 // blobsURL is the place of the files that the settings name.
 func (c ProcessConfig) blobsURL() (string, error) {
 	if c.Blobs != "" {
