@@ -63,13 +63,13 @@ func (env Envelope) Holding(e Event) (Envelope, error) {
 func Open[T Event](env Envelope) (T, error) {
 	var e T
 	if want := e.Type(); env.Type != want {
-		return e, Permanent(ReasonUndecodable, fmt.Errorf("open %s: envelope holds another type", want))
+		return e, undecodable("open %s: envelope holds another type", want)
 	}
 	if err := json.Unmarshal(env.Data, &e); err != nil {
-		return e, Permanent(ReasonUndecodable, fmt.Errorf("decode %s: %s", e.Type(), where(err)))
+		return e, undecodable("decode %s: %s", e.Type(), where(err))
 	}
 	if o := e.From(); o.Channel == "" || o.Org == "" || o.LiveChat == "" {
-		return e, Permanent(ReasonUndecodable, fmt.Errorf("decode %s: no tenant", e.Type()))
+		return e, undecodable("decode %s: no tenant", e.Type())
 	}
 	return e, nil
 }
@@ -79,10 +79,10 @@ func Open[T Event](env Envelope) (T, error) {
 func ParseEnvelope(body []byte) (Envelope, error) {
 	var env Envelope
 	if err := json.Unmarshal(body, &env); err != nil {
-		return Envelope{}, Permanent(ReasonUndecodable, fmt.Errorf("decode envelope: %s", where(err)))
+		return Envelope{}, undecodable("decode envelope: %s", where(err))
 	}
 	if env.SpecVersion != "1.0" || env.ID == "" || env.Type == "" || env.Source == "" {
-		return Envelope{}, Permanent(ReasonUndecodable, fmt.Errorf("decode envelope: not a CloudEvents 1.0 event"))
+		return Envelope{}, undecodable("decode envelope: not a CloudEvents 1.0 event")
 	}
 	return env, nil
 }

@@ -2,6 +2,7 @@ package messages
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -21,6 +22,19 @@ type PermanentError struct {
 
 // Permanent marks err as final. The reason is one of a closed set of words such as "undecodable" or "refused".
 func Permanent(reason string, err error) error { return &PermanentError{Reason: reason, Err: err} }
+
+// PermanentBecause is Permanent in words of ours. They are logged, and kept with the dead letter, so they quote nothing that
+// anybody sent.
+func PermanentBecause(reason, words string) error { return Permanent(reason, because(words)) }
+
+// because is an error that says about itself what may be logged.
+type because string
+
+// Error implements error.
+func (b because) Error() string { return string(b) }
+
+// LogValue implements slog.LogValuer.
+func (b because) LogValue() slog.Value { return slog.StringValue(string(b)) }
 
 func (e *PermanentError) Error() string {
 	if e.Err == nil {

@@ -174,13 +174,13 @@ func TestWhatIsNoEventGoesToTheDeadLetter(t *testing.T) {
 	typed := func(typ messages.Type, data string) string {
 		return fmt.Sprintf(`{"specversion":"1.0","id":"e1","source":"/s","type":%q,"time":"2026-01-02T03:04:05Z","data":%s}`, typ, data)
 	}
-	tests := map[string]struct{ body, reason, eventID string }{
-		"no JSON":      {body: secretText, reason: "undecodable", eventID: "uuid"},
-		"no event":     {body: `{}`, reason: "undecodable", eventID: "uuid"},
-		"empty":        {body: ``, reason: "undecodable", eventID: "uuid"},
-		"other worker": {body: typed(messages.TypeDeliveryUpdated, "{}"), reason: "unrouted", eventID: "e1"},
-		"wrong data":   {body: typed(messages.TypeMessageReceived, `{"message":"`+secretText+`"}`), reason: "undecodable", eventID: "e1"},
-		"no tenant":    {body: typed(messages.TypeMessageReceived, `{}`), reason: "undecodable", eventID: "e1"},
+	tests := map[string]struct{ body, reason, eventID, detail string }{
+		"no JSON":      {body: secretText, reason: "undecodable", eventID: "uuid", detail: "decode envelope: not JSON at byte 0"},
+		"no event":     {body: `{}`, reason: "undecodable", eventID: "uuid", detail: "decode envelope: not a CloudEvents 1.0 event"},
+		"empty":        {body: ``, reason: "undecodable", eventID: "uuid", detail: "decode envelope: not JSON at byte 0"},
+		"other worker": {body: typed(messages.TypeDeliveryUpdated, "{}"), reason: "unrouted", eventID: "e1", detail: "the worker has no route for this type"},
+		"wrong data":   {body: typed(messages.TypeMessageReceived, `{"message":"`+secretText+`"}`), reason: "undecodable", eventID: "e1", detail: "decode livechat.message.received.v1: wrong type at \"/message\""},
+		"no tenant":    {body: typed(messages.TypeMessageReceived, `{}`), reason: "undecodable", eventID: "e1", detail: "decode livechat.message.received.v1: no tenant"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -193,6 +193,9 @@ func TestWhatIsNoEventGoesToTheDeadLetter(t *testing.T) {
 				m := b.dead.dead["history"][0].Metadata
 				if m.Get(bus.DeadReason) != tt.reason || m.Get(bus.DeadEventID) != tt.eventID {
 					t.Errorf("dead letter says %v", m)
+				}
+				if got := m.Get(bus.DeadDetail); got != tt.detail {
+					t.Errorf("detail %q, want %q", got, tt.detail)
 				}
 				if strings.Contains(b.log.String()+fmt.Sprint(m), "4111") {
 					t.Errorf("the log or metadata shows the body:\n%s\n%v", b.log.String(), m)

@@ -2,7 +2,6 @@ package router
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -73,7 +72,7 @@ func (w *worker) handle(msg *message.Message) error {
 	}
 	route, ok := w.routes[d.env.Type]
 	if !ok {
-		return messages.Permanent(messages.ReasonUnrouted, errors.New("the worker has no route for this type"))
+		return messages.PermanentBecause(messages.ReasonUnrouted, "the worker has no route for this type")
 	}
 	return route.handle(msg.Context(), d.env)
 }

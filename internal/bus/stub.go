@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -98,8 +97,8 @@ func unresolved(env messages.Envelope) error {
 	case env.DataRef == "" || len(env.Data) > 0:
 		return nil
 	case isClaim(env):
-		return messages.Permanent(messages.ReasonExpired, errors.New("the claimed body is gone"))
+		return messages.PermanentBecause(messages.ReasonExpired, "the claimed body is gone")
 	default:
-		return messages.Permanent(messages.ReasonUndecodable, errors.New("the claim is none of ours"))
+		return messages.PermanentBecause(messages.ReasonUndecodable, "the claim is none of ours")
 	}
 }

@@ -64,7 +64,7 @@ func migrate(ctx context.Context, path string) (err error) {
 
 // Schema says which version the file has, 0 when there is none, and which one this program wants. It makes nothing.
 func Schema(ctx context.Context, path string) (has, want int64, err error) {
-	file := readerDSN(path, DefaultBusyTimeout)
+	file := readerDSN(path, defaultBusyTimeout)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		file = ":memory:"
 	}
