@@ -93,6 +93,22 @@ func TestLambda(t *testing.T) {
 	}
 }
 
+// TestLambdaHoldsItsQueueAgainstItsTimeout: a queue that hides an event for less than six times the function's timeout is
+// warned of at start, with the command that mends it.
+func TestLambdaHoldsItsQueueAgainstItsTimeout(t *testing.T) {
+	env, _ := lambdaSite(t) // 180 s
+	for timeout, want := range map[string]bool{"30s": false, "31s": true} {
+		p := newLambdaRuntime(t).start(append(env, "LIVEPIPE_FUNCTION_TIMEOUT="+timeout), "history")
+		p.signal(syscall.SIGTERM)
+		if code := p.wait(); code != 0 {
+			t.Errorf("%s: exit %d", timeout, code)
+		}
+		if warned := strings.Contains(p.printed(), "--visibility-timeout=3m6s --fix"); warned != want {
+			t.Errorf("%s: warned %t, want %t\n%s", timeout, warned, want, p.printed())
+		}
+	}
+}
+
 // lockStore takes the write lock of the SQLite file, as a backup that hangs would, until it is given back.
 func lockStore(t *testing.T, env []string) (unlock func()) {
 	t.Helper()

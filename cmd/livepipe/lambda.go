@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type lambdaCmd struct {
 	settings.ProcessConfig
 	routerConfig
 	routesConfig
+	FunctionTimeout time.Duration `env:"LIVEPIPE_FUNCTION_TIMEOUT" help:"The function's own timeout, which it cannot see: its queues are held against six times that at start. 0 holds them against nothing."`
 }
 
 // place refuses to run where nobody would call the function.
@@ -73,6 +75,7 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 	for _, w := range workers.Workers {
 		names = append(names, w.Worker)
 	}
+	c.checkVisibility(ctx, topics, names, log)
 	f := &function{queues: topics.Lambda(names...)}
 	defer f.finish()
 	bus := settings.TopicsBus(topics)
@@ -86,6 +89,24 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 			go lambda.StartWithOptions(f.handle, lambda.WithEnableSIGTERM())
 		},
 	})
+}
+
+// checkVisibility warns of a queue that shows its events again while the function may still be busy with them, or with what
+// Lambda calls it for first: AWS recommends six times the function's timeout.
+func (c *lambdaCmd) checkVisibility(ctx context.Context, topics *amazon.Bus, workers []string, log *slog.Logger) {
+	if c.FunctionTimeout <= 0 {
+		return
+	}
+	for _, worker := range workers {
+		has, err := topics.VisibilityTimeout(ctx, worker)
+		switch want := 6 * c.FunctionTimeout; {
+		case err != nil: // it may lack the right, and works without
+			log.Debug("visibility timeout of the queue not checked", "worker", worker, "error", err)
+		case has < want:
+			log.Warn("the queue hides its events for less than six times the function's timeout: livepipe provision --visibility-timeout="+want.String()+" --fix",
+				"worker", worker, "visibility_timeout", has, "function_timeout", c.FunctionTimeout)
+		}
+	}
 }
 
 // function is what AWS Lambda calls.

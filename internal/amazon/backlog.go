@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -34,4 +35,25 @@ func (b *Bus) Backlog(ctx context.Context, queue string) (int64, error) {
 		events += n
 	}
 	return events, nil
+}
+
+// VisibilityTimeout is how long a queue hides an event from others when whoever receives it says nothing else, as AWS
+// Lambda does.
+func (b *Bus) VisibilityTimeout(ctx context.Context, queue string) (time.Duration, error) {
+	const name = sqstypes.QueueAttributeNameVisibilityTimeout
+	url, err := b.queueURL(ctx, b.names.queue(queue))
+	if err != nil {
+		return 0, fmt.Errorf("look at visibility timeout: %w", err)
+	}
+	got, err := b.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{name},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look at visibility timeout of %s: %w", queue, err)
+	}
+	seconds, err := strconv.Atoi(got.Attributes[string(name)])
+	if err != nil {
+		return 0, fmt.Errorf("look at visibility timeout of %s: %w", queue, err)
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
