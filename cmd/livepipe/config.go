@@ -33,8 +33,10 @@ type routesConfig struct {
 
 // routerConfig is what the workers have.
 type routerConfig struct {
-	Workers     []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
-	Concurrency int      `env:"LIVEPIPE_CONCURRENCY" default:"64" help:"Events that one worker handles at a time."`
+	Workers      []string `env:"LIVEPIPE_WORKERS" help:"Workers to run (default: all): history, delivery, routing, dispatch, media."`
+	Concurrency  int      `env:"LIVEPIPE_CONCURRENCY" default:"64" help:"Events that one worker handles at a time."`
+	MaxHeld      int      `name:"max-held" env:"LIVEPIPE_MAX_HELD" help:"Events whose bodies one worker holds in memory, handled and waiting ones (default: 1024 with LIVEPIPE_BUS=aws, else 4096)."`
+	MaxHeldBytes int      `name:"max-held-bytes" env:"LIVEPIPE_MAX_HELD_BYTES" help:"Bytes of those bodies, four of the largest events at least (default: 134217728 with LIVEPIPE_BUS=aws, else 67108864)."`
 }
 
 // names are those of the workers that run.

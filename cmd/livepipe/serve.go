@@ -235,5 +235,5 @@ func (c *routerConfig) options(set *rules.Set) (*app.RouterOptions, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &app.RouterOptions{Workers: bindings, Rules: set, Concurrency: c.Concurrency}, nil
+	return &app.RouterOptions{Workers: bindings, Rules: set, Concurrency: c.Concurrency, MaxHeld: c.MaxHeld, MaxHeldBytes: c.MaxHeldBytes}, nil
 }

@@ -20,6 +20,8 @@ type RouterOptions struct {
 	Rules   *rules.Set
 	// Concurrency is how many events one worker handles at a time.
 	Concurrency int
+	// MaxHeld and MaxHeldBytes bound the bodies that one worker holds in memory; zero leaves it to the bus.
+	MaxHeld, MaxHeldBytes int
 }
 
 // makeEngine makes what the workers consume their queues with. Readiness asks it before it has any.
@@ -29,9 +31,15 @@ func (p *process) makeEngine() (err error) {
 	}
 	config := p.Bus.Engine
 	config.Concurrency, config.SettleTimeout = p.Router.Concurrency, p.share(forSettling)
+	if n := p.Router.MaxHeld; n != 0 {
+		config.MaxMessages, config.MaxReceipts = n, max(n, config.MaxReceipts)
+	}
+	if n := p.Router.MaxHeldBytes; n != 0 {
+		config.MaxBytes = n
+	}
 	p.engine, err = lanes.New(config, p.Bus.Source, p.log, lanes.NewMetrics(p.Registry))
 	if err != nil {
-		return err
+		return fmt.Errorf("LIVEPIPE_CONCURRENCY, LIVEPIPE_MAX_HELD or LIVEPIPE_MAX_HELD_BYTES does not fit: %w", err)
 	}
 	p.health.queues = p.engine.Health
 	return nil
