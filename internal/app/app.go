@@ -75,6 +75,8 @@ type Bus struct {
 	Backlog func(ctx context.Context, queue string) (events int64, oldest time.Time, err error)
 	// Health reports whether the broker can make an event durable now.
 	Health func(ctx context.Context) error
+	// Paid says that asking for Health costs money, so it is asked less often while all is well.
+	Paid bool
 	// Repair restarts the broker in place; nil when it runs elsewhere.
 	Repair func(ctx context.Context) error
 }

@@ -17,6 +17,9 @@ const (
 	checkEvery = 5 * time.Second
 	checkAgain = time.Second // while something is wrong
 	checkBound = 3 * time.Second
+	// paidEvery is for what costs money, while it passes: every 5 s it would be 25 calls a minute of a process that idles on
+	// SNS, SQS and S3.
+	paidEvery = time.Minute
 	// repairAfter is how many checks of the bus in a row must fail before it is restarted: a restart breaks off every
 	// publish under way, so one late answer of a busy disk is no reason. Three are 2 to 11 s, within a minute of
 	// LiveChat's retries, and a restarted broker gets as long to come up before the next restart.
@@ -28,8 +31,10 @@ var errDraining = errors.New("stopping")
 
 // check is one thing a process needs.
 type check struct {
-	name string
-	run  func(ctx context.Context) error
+	name  string
+	run   func(ctx context.Context) error
+	every time.Duration // while it passes, and nobody has asked; zero: each time
+	at    time.Time     // when it last ran
 }
 
 // health watches what the process needs and repairs the broker in place when it can.
@@ -47,7 +52,17 @@ type health struct {
 }
 
 func newHealth(o Options) *health {
-	return watching([]check{{"bus", o.Bus.Health}, {"store", o.Store.Health}, {"blobs", o.Blobs.Health}}, o.Bus, o.Logger)
+	every := func(paid bool) time.Duration {
+		if paid {
+			return paidEvery
+		}
+		return 0
+	}
+	return watching([]check{
+		{name: "bus", run: o.Bus.Health, every: every(o.Bus.Paid)},
+		{name: "store", run: o.Store.Health},
+		{name: "blobs", run: o.Blobs.Health, every: every(o.Blobs.Paid())},
+	}, o.Bus, o.Logger)
 }
 
 func watching(checks []check, bus Bus, log *slog.Logger) *health {
@@ -59,16 +74,17 @@ func watching(checks []check, bus Bus, log *slog.Logger) *health {
 
 // Keep watches a bus that this process runs for others, and repairs it, until ctx ends.
 func Keep(ctx context.Context, bus Bus, log *slog.Logger) {
-	h := watching([]check{{"bus", bus.Health}}, bus, log)
+	h := watching([]check{{name: "bus", run: bus.Health}}, bus, log)
 	defer context.AfterFunc(ctx, h.cancel)()
 	_ = h.run() // ends with ctx and never fails
 }
 
 // run checks until stop.
 func (h *health) run() error {
+	asked := false
 	for {
 		wait, nudge := checkEvery, h.nudge
-		if !h.checkAll() {
+		if !h.checkAll(asked) {
 			wait, nudge = checkAgain, nil // a storm of failed publishes must not become a storm of checks
 		}
 		timer := time.NewTimer(wait)
@@ -78,7 +94,9 @@ func (h *health) run() error {
 			return nil
 		case <-nudge:
 			timer.Stop()
+			asked = true
 		case <-timer.C:
+			asked = false
 		}
 	}
 }
@@ -115,10 +133,17 @@ func (h *health) suspect() {
 	}
 }
 
-func (h *health) checkAll() bool {
+// checkAll runs every check that failed last time or is due, all of them when somebody asked.
+func (h *health) checkAll(asked bool) bool {
 	wrong := map[string]error{}
-	for _, c := range h.checks {
-		if err := h.check(c); err != nil {
+	last := *h.state.Load()
+	for i := range h.checks {
+		c := &h.checks[i]
+		if !asked && last[c.name] == nil && time.Since(c.at) < c.every {
+			continue
+		}
+		c.at = time.Now()
+		if err := h.check(*c); err != nil {
 			wrong[c.name] = err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func watch(t *testing.T, bus Bus, test func(h *health)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		h := watching([]check{{"bus", bus.Health}}, bus, slog.New(slog.DiscardHandler))
+		h := watching([]check{{name: "bus", run: bus.Health}}, bus, slog.New(slog.DiscardHandler))
 		ended := make(chan error, 1)
 		go func() { ended <- h.run() }()
 		test(h)
@@ -133,6 +133,50 @@ func TestQueuesAreAskedWhenReadinessIs(t *testing.T) {
 			if got := h.ready()["queues"] != nil; got != want || len(h.ready()) > 1 {
 				t.Errorf("not ready: %v, want the queues in it: %t", h.ready(), want)
 			}
+		}
+	})
+}
+
+// TestPaidChecksAreRareWhileAllIsWell: once a minute, at once when a publish has failed, and each second until it passes
+// again. What costs nothing is asked every five seconds all the while.
+func TestPaidChecksAreRareWhileAllIsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var paid, free atomic.Int64
+		var broken atomic.Bool
+		h := watching([]check{
+			{name: "bus", every: paidEvery, run: func(context.Context) error {
+				paid.Add(1)
+				if broken.Load() {
+					return errors.New("no answer")
+				}
+				return nil
+			}},
+			{name: "store", run: func(context.Context) error { free.Add(1); return nil }},
+		}, Bus{}, slog.New(slog.DiscardHandler))
+		ended := make(chan error, 1)
+		go func() { ended <- h.run() }()
+		count := func(what string, during time.Duration, wantPaid, wantFree int64) {
+			t.Helper()
+			paid.Store(0)
+			free.Store(0)
+			time.Sleep(during)
+			synctest.Wait()
+			if p, f := paid.Load(), free.Load(); p != wantPaid || f != wantFree {
+				t.Errorf("%s: %d paid checks and %d free ones, want %d and %d", what, p, f, wantPaid, wantFree)
+			}
+		}
+		count("the first hour", time.Hour, 61, 721)
+		time.Sleep(time.Second)
+		h.suspect()
+		count("a publish failed", time.Millisecond, 1, 1)
+		broken.Store(true)
+		h.suspect()
+		count("it is down", 10*time.Second+time.Millisecond, 11, 11)
+		broken.Store(false)
+		time.Sleep(time.Second)
+		count("well again", time.Minute, 1, 12)
+		if err := errors.Join(h.stop(t.Context()), <-ended); err != nil {
+			t.Error(err)
 		}
 	})
 }

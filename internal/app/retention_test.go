@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/livepipe/livepipe/internal/blobs"
 	"github.com/livepipe/livepipe/internal/conformance"
 	"github.com/livepipe/livepipe/internal/store"
 	"github.com/livepipe/livepipe/messages"
@@ -211,7 +212,7 @@ func TestWhoDeletes(t *testing.T) {
 				Registry: prometheus.NewRegistry(), Store: a,
 				Router: &RouterOptions{Workers: bindings}, Unwatched: tt.unwatched, Grace: time.Second,
 			}}
-			p.health = newHealth(Options{Store: healthyStore{}})
+			p.health = newHealth(Options{Store: healthyStore{}, Blobs: &blobs.Store{}})
 			if err := p.startRetention(); err != nil {
 				t.Fatal(err)
 			}

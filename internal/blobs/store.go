@@ -175,6 +175,9 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // tried each time; an S3 PUT every 5 s would cost $2.60 a month and process.
 const proofHolds = time.Minute
 
+// Paid reports whether each call costs money.
+func (s *Store) Paid() bool { return s.s3 != nil }
+
 // Health really puts (with every fsync) and deletes a probe, so that a full or read-only disk shows, and looks for it
 // again, because S3 refuses that to credentials that may not list. After a success S3 is only looked at for a minute.
 func (s *Store) Health(ctx context.Context) error {

@@ -91,6 +91,6 @@ func TopicsBus(b *amazon.Bus) app.Bus {
 			events, err := b.Backlog(ctx, queue)
 			return events, time.Time{}, err
 		},
-		Health: b.Health,
+		Health: b.Health, Paid: true,
 	}
 }
