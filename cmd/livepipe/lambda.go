@@ -81,7 +81,7 @@ func (c *lambdaCmd) Run(ctx context.Context, std settings.Streams) (err error) {
 	bus := settings.TopicsBus(topics)
 	bus.Source, bus.Engine = f.queues.Source, f.queues.Engine() // what Lambda hands over, in place of what SQS is asked for
 	return app.Run(ctx, app.Options{
-		Logger: log, Registry: newRegistry(), Grace: c.Grace, Unwatched: true,
+		Logger: log, Registry: newRegistry(), Grace: c.StopGrace(), Unwatched: true,
 		Bus: bus, Store: db, Blobs: files, Router: workers,
 		Started: func(app.Addresses) {
 			fmt.Fprintf(std.Out, "livepipe %s\n  workers  %s\n  running\n", std.Version, strings.Join(names, ", "))

@@ -152,7 +152,7 @@ func runRoles(ctx context.Context, std settings.Streams, r roles) (err error) {
 
 // options turns the settings into what the process is made of, or says which of them mean nothing, before anything opens.
 func (r roles) options(log *slog.Logger) (app.Options, error) {
-	o := app.Options{Logger: log, Registry: newRegistry(), Grace: r.process.Grace}
+	o := app.Options{Logger: log, Registry: newRegistry(), Grace: r.process.StopGrace()}
 	set, err := r.routes.rules()
 	faults := []error{r.process.Check(), r.nats.Check(), err}
 	if r.admin != "off" && r.admin != "" {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
 )
@@ -50,5 +51,20 @@ func TestStartSaysWhereItWorks(t *testing.T) {
 				t.Error(log.String())
 			}
 		})
+	}
+}
+
+// TestShortGraceIsWarnedOf: on SQS a stop that is shorter than a receive may give one up.
+func TestShortGraceIsWarnedOf(t *testing.T) {
+	for grace, want := range map[time.Duration]bool{0: false, 24 * time.Second: true, 25 * time.Second: false} {
+		p := settings.ProcessConfig{Grace: grace}
+		p.Bus, p.PollWait, p.Store, p.Blobs = settings.AmazonBus, 20*time.Second, "postgres://db/live", "s3://files"
+		var log strings.Builder
+		if err := announce(slog.New(slog.NewTextHandler(&log, nil)), p); err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Contains(log.String(), "LIVEPIPE_GRACE is too short"); warned != want {
+			t.Errorf("%s: warned %t, want %t", grace, warned, want)
+		}
 	}
 }

@@ -12,7 +12,7 @@ const shortestGrace = time.Second
 
 // Check says what is wrong with the settings of every process, before anything opens.
 func (c ProcessConfig) Check() error {
-	if c.Grace < shortestGrace {
+	if c.Grace != 0 && c.Grace < shortestGrace { // 0: the default
 		return fmt.Errorf("LIVEPIPE_GRACE is %s: a stop takes at least %s", c.Grace, shortestGrace)
 	}
 	return nil

@@ -149,20 +149,6 @@ func (c ProcessConfig) blobsURL() (string, error) {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String(), nil
 }
 
-// Places are the database and the files that the settings name, defaults filled in. The first may hold a password.
-func (c ProcessConfig) Places() (db, files string, err error) {
-	db = c.Store
-	if _, ok := c.postgresURL(); !ok {
-		path, err := c.storePath()
-		if err != nil {
-			return "", "", err
-		}
-		db = "sqlite:" + path
-	}
-	files, err = c.blobsURL()
-	return db, files, err
-}
-
 // Bucket is the name of the S3 bucket that the settings name, or empty. Provision's rules of what expires are for a
 // bucket of its own.
 func (c StoreConfig) Bucket() (string, error) {
