@@ -57,20 +57,22 @@ type side struct {
 }
 
 // BenchmarkAgainstStock prints the table of docs/benchmarks.md: ours and stock watermill-aws in the same run, in turns,
-// each through a proxy that adds 5 ms to a call and counts it, with the same cure for the SDK's lost replies.
+// each through a proxy that adds 5 ms to a call and counts it, with the same cure for the SDK's lost replies. Beside them
+// stands what the broker allows at all: the SDK's batch calls alone, in the same turns.
 func BenchmarkAgainstStock(b *testing.B) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" {
 		b.Skip("needs SNS and SQS: run make bench-aws")
 	}
-	ours, stock := newOurs(b, endpoint), newStock(b, endpoint)
+	ours, stock, broker := newOurs(b, endpoint), newStock(b, endpoint), newRaw(b, endpoint)
 	table := map[string]map[string][]float64{}
-	note := func(what string, s *side, value float64) {
+	add := func(what, who string, value float64) {
 		if table[what] == nil {
 			table[what] = map[string][]float64{}
 		}
-		table[what][s.name] = append(table[what][s.name], value)
+		table[what][who] = append(table[what][who], value)
 	}
+	note := func(what string, s *side, value float64) { add(what, s.name, value) }
 	for range rounds {
 		for _, s := range []*side{stock, ours} {
 			before := mallocs()
@@ -87,6 +89,10 @@ func BenchmarkAgainstStock(b *testing.B) {
 			s.consumeAll(b)
 			s.proxy.take()
 		}
+		published := ourEvents / broker.publish(b, ourEvents).Seconds()
+		add("published in one call, events/s", "SDK", published)
+		add("published by 64 callers, events/s", "SDK", published)
+		add("consumed by one subscriber, events/s", "SDK", ourEvents/broker.consume(b, ourEvents).Seconds())
 	}
 	for _, s := range []*side{stock, ours} {
 		p50, p99 := s.latency(b, 20, 400)
@@ -96,8 +102,13 @@ func BenchmarkAgainstStock(b *testing.B) {
 	one, four := ours.scaled(b, 1), ours.scaled(b, 4)
 	var rows []string
 	for what, by := range table {
-		rows = append(rows, fmt.Sprintf("%-42s stock %10.2f   ours %10.2f   ratio %8.2f",
-			what, median(by["stock"]), median(by["ours"]), median(by["ours"])/median(by["stock"])))
+		stock, ours := median(by["stock"]), median(by["ours"])
+		row := fmt.Sprintf("%-42s stock %10.2f   ours %10.2f   ratio %8.2f", what, stock, ours, ours/stock)
+		if by["SDK"] != nil {
+			sdk := median(by["SDK"])
+			row += fmt.Sprintf("   SDK alone %10.2f, %.2f x stock, ours %.2f of it", sdk, sdk/stock, ours/sdk)
+		}
+		rows = append(rows, row)
 	}
 	slices.Sort(rows)
 	b.Logf("medians of %d rounds, %d B, +%s a call\n%s\nfour workers against one, 20 ms handler        %.0f/s / %.0f/s = %.2f of 4",
