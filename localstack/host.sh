@@ -99,7 +99,7 @@ prepare() {
   export SERVICES=sns,sqs,s3,sts EAGER_SERVICE_LOADING=1 SQS_ENDPOINT_STRATEGY=dynamic
   # 4.14 takes an IPv4 address for "every address" and listens on 0.0.0.0, open to the whole network. The same loopback
   # address in IPv6's spelling it takes at its word, and clients reach it at 127.0.0.1.
-  export GATEWAY_LISTEN=[::ffff:127.0.0.1]:$port DNS_ADDRESS=0
+  export GATEWAY_LISTEN="[::ffff:127.0.0.1]:$port" DNS_ADDRESS=0
   export DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 PYTHONUNBUFFERED=1
   export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}"
   # Otherwise it empties /tmp/localstack, which may be another one's, and reads ~/.localstack.

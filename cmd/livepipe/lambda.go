@@ -103,8 +103,9 @@ func (c *lambdaCmd) checkVisibility(ctx context.Context, topics *amazon.Bus, wor
 		case err != nil: // it may lack the right, and works without
 			log.Debug("visibility timeout of the queue not checked", "worker", worker, "error", err)
 		case has < want:
-			log.Warn("the queue hides its events for less than six times the function's timeout: livepipe provision --visibility-timeout="+want.String()+" --fix",
-				"worker", worker, "visibility_timeout", has, "function_timeout", c.FunctionTimeout)
+			log.Warn("the queue hides its events for less than six times the function's timeout",
+				"worker", worker, "visibility_timeout", has, "function_timeout", c.FunctionTimeout,
+				"mend", fmt.Sprintf("livepipe provision --visibility-timeout=%s --fix", want))
 		}
 	}
 }
