@@ -12,7 +12,7 @@ FUZZTIME ?= 20000x
 CORPUS := test/testdata/fuzz.tar.gz
 AWS_TESTS := TestEndToEnd/SNS|TestLambda|TestQueue|TestAccountsOutliveTheStore
 
-.PHONY: help run build test test-aws test-contract check fmt lint vet race fuzz fuzz-keep deploy-lint bench bench-aws kill-test compose-test clean
+.PHONY: help run build test test-aws race-aws test-contract check fmt lint vet race fuzz fuzz-keep deploy-lint bench bench-aws kill-test compose-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: ## every test that needs only Go and make, the kill tests included
 test-aws: ## the suites and the end-to-end bodies over SNS, SQS, PostgreSQL and S3 (LocalStack; brings what is missing)
 	CGO_ENABLED=0 test/aws.sh go test -count=1 -timeout 30m ./internal/amazon ./internal/postgres ./internal/blobs
 	CGO_ENABLED=0 test/aws.sh go test -count=1 -timeout 30m -run '$(AWS_TESTS)' ./test
+
+race-aws: ## Watermill's suite over SNS and SQS with the race detector (needs gcc)
+	CGO_ENABLED=1 test/aws.sh go test -race -count=1 -timeout 30m -run TestWatermillSuite ./internal/amazon
 
 test-contract: build $(SCHEMATHESIS) ## schemathesis against a live server, by docs/openapi.yaml (needs python3 with venv, and curl)
 	SCHEMATHESIS=$(SCHEMATHESIS) test/contract.sh
