@@ -2,7 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"net/url"
 	"strings"
 
 	"github.com/livepipe/livepipe/cmd/livepipe/internal/settings"
@@ -15,7 +14,7 @@ func announce(log *slog.Logger, p settings.ProcessConfig) error {
 	if err != nil {
 		return err
 	}
-	log.Info("starting", "bus", place(p.Bus), "prefix", p.Prefix, "store", place(p.Store), "blobs", place(p.Blobs))
+	log.Info("starting", "bus", settings.Hide("", p.Bus), "prefix", p.Prefix, "store", settings.Hide("", p.Store), "blobs", settings.Hide("", p.Blobs))
 	if p.Bus != settings.AmazonBus {
 		return nil
 	}
@@ -35,14 +34,4 @@ func announce(log *slog.Logger, p settings.ProcessConfig) error {
 			"settings", strings.Join(alone, "; "))
 	}
 	return nil
-}
-
-// place is an address without what may be secret in it: who logs in, and what a query says.
-func place(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(not readable)"
-	}
-	u.User, u.RawQuery = nil, ""
-	return u.String()
 }

@@ -22,8 +22,8 @@ func TestStartSaysWhereItWorks(t *testing.T) {
 		want, warned      []string
 	}{
 		"embedded":      {bus: "embedded", want: []string{"bus=embedded", sqlite, files}},
-		"another bus":   {bus: "nats://user:s3cret@bus:4222", want: []string{"bus=nats://bus:4222", sqlite}},
-		"AWS":           {bus: "aws", store: postgres, blobs: "s3://files?region=x", want: []string{"bus=aws", "store=postgres://db.internal:5432/live ", "blobs=s3://files\n"}},
+		"another bus":   {bus: "nats://user:s3cret@bus:4222", want: []string{"bus=nats://hidden@bus:4222", sqlite}},
+		"AWS":           {bus: "aws", store: postgres, blobs: "s3://files?region=x", want: []string{"bus=aws", "postgres://hidden@db.internal:5432/live?password=hidden&sslmode=require", "s3://files?region=x"}},
 		"AWS, defaults": {bus: "aws", want: []string{"bus=aws", sqlite, files}, warned: []string{"LIVEPIPE_STORE", "LIVEPIPE_BLOBS"}},
 		"AWS, SQLite":   {bus: "aws", blobs: "s3://files", want: []string{sqlite}, warned: []string{"LIVEPIPE_STORE"}},
 		"AWS, files":    {bus: "aws", store: postgres, want: []string{files}, warned: []string{"LIVEPIPE_BLOBS"}},

@@ -294,6 +294,8 @@ func TestLostReceiveIsRepeatedUnderItsName(t *testing.T) {
 		f.put(fifoName, fakeMessage{body: "2", group: "h"})
 		f.put(fifoName, fakeMessage{body: "3", group: "i"})
 		fetch(t, s, 256)
+		f.put(fifoName, fakeMessage{body: "4", group: "j"})
+		fetch(t, s, 256) // a receive of its own: the repeated one has been answered
 		synctest.Wait()
 		calls := f.called("ReceiveMessage")
 		names := map[string]int{}
