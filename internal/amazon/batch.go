@@ -69,7 +69,7 @@ type parcel struct {
 	ended  bool
 	flying bool  // a call with it is under way
 	alone  bool  // a call with others was refused as a whole
-	last   error // of its last try
+	last   error // of its last try that says why
 	delays *backoff.ExponentialBackOff
 }
 
@@ -117,11 +117,7 @@ func (b *batcher) wait(p *parcel) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !p.ended {
-		err := p.ctx.Err()
-		if p.last != nil {
-			err = fmt.Errorf("%w; last try: %w", err, p.last)
-		}
-		b.fail(p.of, messages.Unavailable(err))
+		b.fail(p.of, p.loss())
 		b.dispatch() // a follower of its group may be free to go
 	}
 	return p.of.failed
@@ -170,16 +166,21 @@ func (b *batcher) fly(batch []*parcel) {
 // land takes what became of a parcel in a call.
 func (b *batcher) land(p *parcel, err error) {
 	p.flying = false
-	switch {
-	case err == nil, isFinal(err):
+	if err == nil || isFinal(err) {
 		b.end(p, err)
+		return
+	}
+	// A try that time has cut short does not say why; an earlier one may have.
+	if p.last == nil || !errors.Is(err, context.DeadlineExceeded) {
+		p.last = err
+	}
+	switch {
 	case p.lost():
-		b.end(p, messages.Unavailable(err))
+		b.end(p, p.loss())
 	case errors.Is(err, errAlone):
 		p.alone = true
 		b.ready = slices.Insert(b.ready, 0, p)
 	default:
-		p.last = err
 		time.AfterFunc(p.delay(), func() { b.again(p) })
 	}
 }
@@ -191,6 +192,18 @@ func isFinal(err error) bool {
 
 // lost reports whether nobody waits for p any longer.
 func (p *parcel) lost() bool { return p.of.failed != nil || p.ctx.Err() != nil }
+
+// loss is why p is lost: its order has failed, or the time of its caller is over.
+func (p *parcel) loss() error {
+	err := p.ctx.Err()
+	switch {
+	case p.of.failed != nil:
+		return p.of.failed
+	case p.last != nil:
+		err = fmt.Errorf("%w; last try: %w", err, p.last)
+	}
+	return messages.Unavailable(err)
+}
 
 func (p *parcel) delay() time.Duration {
 	if p.delays == nil {

@@ -117,6 +117,24 @@ func TestCancelledCallerBreaksNobodysBatch(t *testing.T) {
 	})
 }
 
+// The caller hears why its entry failed, also when its time is over amid a try that hears nothing.
+func TestTryCutShortDoesNotHideWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		b := newBatcher("topic test", func(ctx context.Context, batch []entry) []error {
+			if tries++; tries > 1 {
+				<-ctx.Done()
+				return newAnswers(len(batch), ctx.Err())
+			}
+			return newAnswers(len(batch), errThrottledTest)
+		}, maxMessage, 0, false)
+		err := b.publish(several(t, 1))
+		if !messages.IsUnavailable(err) || !errors.Is(err, errThrottledTest) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // What nobody waits for any longer is not sent again.
 func TestEntryOfACallerThatLeftIsDroppedFromTheNextTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,8 +3,6 @@ package amazon
 import (
 	"slices"
 	"time"
-
-	"github.com/livepipe/livepipe/messages"
 )
 
 // The queue of a batcher: which parcels may leave, and when. Its methods are called with b.mu held, except again.
@@ -88,7 +86,7 @@ func (b *batcher) again(p *parcel) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if p.lost() {
-		b.end(p, messages.Unavailable(p.last))
+		b.end(p, p.loss())
 	} else {
 		b.ready = slices.Insert(b.ready, 0, p)
 	}
