@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/livepipe/livepipe/internal/conformance"
 )
 
 // The test binary is also the command that restarts the broker, as far as its clients can see.
@@ -19,14 +21,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m,
+	goleak.VerifyTestMain(m, append(conformance.ProxyLeftovers(),
 		// The suite's own collector of published messages waits for a channel that nobody closes.
-		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2"),
-		// The proxy that breaks our connections sometimes leaves its own copier behind when it is closed under traffic.
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
-		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).write"),
-	)
+		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2"))...)
 }
 
 // cutConnections asks the process at url to cut what it proxies, and returns when that is over.
