@@ -11,8 +11,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/livepipe/livepipe/messages"
 )
 
 const (
@@ -57,28 +55,22 @@ func (b *Bus) publishAtomic(batch []outgoing) error {
 
 // publishBatch sends one batch until the server has it or the time of the call is over, which its first message knows.
 func (b *Bus) publishBatch(batch []outgoing) error {
-	ctx := batch[0].ctx
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
-		defer cancel()
-	}
+	ctx, cancel := withPublishTimeout(batch[0].ctx)
+	defer cancel()
 	subject := batch[0].msg.Subject
 	select {
 	case b.batches <- struct{}{}:
 		defer func() { <-b.batches }()
 	case <-ctx.Done():
-		return messages.Unavailable(fmt.Errorf("publish to %s: %w", subject, ctx.Err()))
+		return unpublished(subject, ctx.Err())
 	}
 	for {
 		err := b.tryBatch(ctx, batch)
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case errors.Is(err, nats.ErrMaxPayload):
-			return messages.Permanent("too_large", fmt.Errorf("publish to %s: %w", subject, err))
-		case !mayPass(err) || b.nc.IsClosed() || pause(ctx, publishRetryWait) != nil:
-			return messages.Unavailable(fmt.Errorf("publish to %s: %w", subject, err))
+		}
+		if !mayPass(err) || b.nc.IsClosed() || pause(ctx, publishRetryWait) != nil {
+			return unpublished(subject, err)
 		}
 	}
 }

@@ -123,22 +123,33 @@ func (b *Bus) publish(batch []outgoing) error {
 }
 
 func (b *Bus) publishOne(o outgoing) error {
-	ctx := o.ctx
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, publishTimeout)
-		defer cancel()
-	}
+	ctx, cancel := withPublishTimeout(o.ctx)
+	defer cancel()
 	ack, err := b.untilAcknowledged(ctx, o.msg)
 	switch {
-	case errors.Is(err, nats.ErrMaxPayload):
-		return messages.Permanent("too_large", fmt.Errorf("publish to %s: %w", o.msg.Subject, err))
 	case err != nil:
-		return messages.Unavailable(fmt.Errorf("publish to %s: %w", o.msg.Subject, err))
+		return unpublished(o.msg.Subject, err)
 	case ack.Stream != o.stream:
 		return messages.Unavailable(fmt.Errorf("publish to %s: stream %s took it", o.msg.Subject, ack.Stream))
 	}
 	return nil
+}
+
+// withPublishTimeout bounds a publish whose caller has not.
+func withPublishTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, publishTimeout)
+}
+
+// unpublished says what a failed publish means: a message that is too large stays so, all else may pass.
+func unpublished(subject string, err error) error {
+	err = fmt.Errorf("publish to %s: %w", subject, err)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return messages.Permanent("too_large", err)
+	}
+	return messages.Unavailable(err)
 }
 
 // untilAcknowledged sends m again when the connection broke, which may make it come twice: what was under way is in
