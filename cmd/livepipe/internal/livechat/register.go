@@ -70,11 +70,7 @@ func (c *registerCmd) Run(ctx context.Context, std settings.Streams) error {
 		if c.DryRun {
 			return r.print(std)
 		}
-		accounts, err := db.Accounts(ctx)
-		if err != nil {
-			return fmt.Errorf("list accounts: %w", err)
-		}
-		if r.key, err = account.SealingKey(c.ProcessConfig, std, accounts); err != nil {
+		if err := r.openKey(ctx, c.ProcessConfig, std); err != nil {
 			return err
 		}
 		err = r.register(ctx)

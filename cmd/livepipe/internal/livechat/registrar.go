@@ -102,6 +102,16 @@ func (r *registrar) look(ctx context.Context, wanted []webapi.Action) error {
 	return nil
 }
 
+// openKey opens what new secrets are sealed with. It must fit the secrets of every account.
+func (r *registrar) openKey(ctx context.Context, c settings.ProcessConfig, std settings.Streams) error {
+	accounts, err := r.db.Accounts(ctx)
+	if err != nil {
+		return fmt.Errorf("list accounts: %w", err)
+	}
+	r.key, err = account.SealingKey(c, std, accounts)
+	return err
+}
+
 // license is the type of webhooks that are sent for every chat of a licence.
 const license = "license"
 
