@@ -126,11 +126,12 @@ func (r *Routing) route(ctx context.Context, env messages.Envelope, e messages.E
 	if err != nil {
 		return fmt.Errorf("route event: %w", err)
 	}
+	former := messages.FormerID(e)
 	var requests []*message.Message
 	for _, target := range targets {
 		request, err := messages.Seal(messages.DispatchRequested{
 			Origin: e.From(), Destination: target.Destination, Rule: target.Rule, Internal: facts.Internal, Event: env,
-			Former: messages.FormerID(e),
+			Former: former,
 		}, r.Now(), traceParent(ctx))
 		if err != nil {
 			return fmt.Errorf("route event: %w", err)
