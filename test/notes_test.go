@@ -1,9 +1,6 @@
 package test
 
 import (
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -18,22 +15,12 @@ import (
 // whatever the rules say; what livepipe has no word for is answered, counted, and published only where a rule asks.
 func TestNotesAndUnknownsGoWhereTheyAreAskedFor(t *testing.T) {
 	t.Parallel()
-	type call struct{ to, what string }
-	calls := make(chan call, 100)
-	crm := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		env, err := messages.ParseEnvelope(body)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		what := string(env.Type)
+	url, calls := destinations(t, func(_ *testing.T, env messages.Envelope) string {
 		if received, err := messages.Open[messages.MessageReceived](env); err == nil {
-			what = received.Message.ID
+			return received.Message.ID
 		}
-		calls <- call{r.URL.Path, what}
-	}))
-	defer crm.Close()
+		return string(env.Type)
+	})
 	rules := func(unknown string) string {
 		return writeFile(t, "routes.yaml", strings.ReplaceAll(`
 destinations:
@@ -41,7 +28,7 @@ destinations:
   notes: {type: webhook, url: "URL/notes", secret_env: CRM_SECRET, internal: true}
 rules:
   - {name: messages, when: 'type == "livechat.message.received.v1"', to: [plain, notes]}
-`, "URL", crm.URL)+unknown+`
+`, "URL", url)+unknown+`
   - {name: rest, when: 'true', to: [drop]}
 `)
 	}
@@ -60,22 +47,22 @@ rules:
 	}
 	// The note goes first: whoever gets the message after it was not given the note before. Both are of one conversation.
 	tell(append(ignored, "v3.6/incoming_event-internal", "v3.6/incoming_event")...)
-	var got []call
-	next := func() call {
+	var got []arrived
+	next := func() arrived {
 		select {
 		case one := <-calls:
 			return one
 		case <-time.After(limit):
 			t.Fatal("no call came")
-			return call{}
+			return arrived{}
 		}
 	}
 	for range 3 {
 		got = append(got, next())
 	}
-	slices.SortStableFunc(got, func(a, b call) int { return strings.Compare(a.to, b.to) })
-	want := []call{{"/notes", "K36PKZON8A_15"}, {"/notes", "K36PKZON8A_5"}, {"/plain", "K36PKZON8A_5"}}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(call{})); diff != "" {
+	slices.SortStableFunc(got, func(a, b arrived) int { return strings.Compare(a.to, b.to) })
+	want := []arrived{{"/notes", "K36PKZON8A_15"}, {"/notes", "K36PKZON8A_5"}, {"/plain", "K36PKZON8A_5"}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(arrived{})); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	_, _, metrics := get(t, at.ingress.Admin+"/metrics")
@@ -90,12 +77,12 @@ rules:
 
 	at.restart("LIVEPIPE_ROUTES=" + rules(`  - {name: unknown, when: 'type == "livechat.unknown.v1"', to: [plain, notes]}`))
 	tell(ignored...)
-	count := map[call]int{}
+	count := map[arrived]int{}
 	for range 2*len(ignored) - 1 {
 		count[next()]++
 	}
 	// The malformed one is a message that does not say who may see it.
-	if plain, notes := count[call{"/plain", "livechat.unknown.v1"}], count[call{"/notes", "livechat.unknown.v1"}]; plain != 4 || notes != 5 {
+	if plain, notes := count[arrived{"/plain", "livechat.unknown.v1"}], count[arrived{"/notes", "livechat.unknown.v1"}]; plain != 4 || notes != 5 {
 		t.Errorf("%d unknown to who did not ask for notes, %d to who did", plain, notes)
 	}
 }

@@ -19,8 +19,8 @@ import (
 // arrived is one event as a destination got it: its kind, whom it names as its author, and where it went.
 type arrived struct{ to, what string }
 
-// destinations is a server of two destinations: /plain, and /notes, which asks for internal notes.
-func destinations(t *testing.T) (url string, calls <-chan arrived) {
+// destinations is a server of two destinations: /plain, and /notes, which asks for internal notes. What says what came.
+func destinations(t *testing.T, what func(*testing.T, messages.Envelope) string) (url string, calls <-chan arrived) {
 	all := make(chan arrived, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -29,7 +29,7 @@ func destinations(t *testing.T) (url string, calls <-chan arrived) {
 			t.Error(err)
 			return
 		}
-		all <- arrived{r.URL.Path, describe(t, env)}
+		all <- arrived{r.URL.Path, what(t, env)}
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, all
@@ -61,7 +61,7 @@ func describe(t *testing.T, env messages.Envelope) string {
 // only who asked for it; and everybody's author is whom the chat's people know, not whom an id looks like.
 func TestWhatReachesDestinations(t *testing.T) {
 	t.Parallel()
-	url, calls := destinations(t)
+	url, calls := destinations(t, describe)
 	rules := writeFile(t, "routes.yaml", strings.ReplaceAll(`
 destinations:
   plain: {type: webhook, url: "URL/plain", secret_env: CRM_SECRET}
