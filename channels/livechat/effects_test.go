@@ -112,6 +112,7 @@ func TestUnknownsThatMayBeNotesAreInternal(t *testing.T) {
 		"malformed, for agents":             {hook("incoming_event", `{`+event+`,"visibility":"agents"}}`), true},
 		"malformed, for agents before 3.4":  {hook("incoming_event", `{`+event+`,"recipients":"agents"}}`), true},
 		"malformed, for all":                {hook("incoming_event", `{`+event+`,"visibility":"all"}}`), false},
+		"malformed, for all in capitals":    {hook("incoming_event", `{`+event+`,"visibility":"ALL"}}`), false},
 		"malformed, for all before 3.4":     {hook("incoming_event", `{`+event+`,"recipients":"\u0061ll"}}`), false},
 		"malformed, for nobody knows whom":  {hook("incoming_event", `{`+event+`,"visibility":"supervisors"}}`), true},
 		"malformed, of no readable word":    {hook("incoming_event", `{`+event+`,"visibility":["all"]}}`), true},

@@ -37,7 +37,7 @@ func (s *signs) read(n node) {
 func (s *signs) member(name string, value node) {
 	switch name {
 	case "visibility", "recipients":
-		if string(value.raw) == `"all"` {
+		if strings.EqualFold(string(value.raw), `"all"`) { // as of an event that can be read
 			s.forAll = true
 		} else {
 			s.forAgents = true
