@@ -154,27 +154,25 @@ func TestPaidChecksAreRareWhileAllIsWell(t *testing.T) {
 			{name: "store", run: func(context.Context) error { free.Add(1); return nil }},
 		}, Bus{}, slog.New(slog.DiscardHandler))
 		ended := make(chan error, 1)
-		go func() { ended <- h.run() }()
-		count := func(what string, during time.Duration, wantPaid, wantFree int64) {
+		count := func(what string, begin func(), during time.Duration, wantPaid, wantFree int64) {
 			t.Helper()
 			paid.Store(0)
 			free.Store(0)
+			begin()
 			time.Sleep(during)
 			synctest.Wait()
 			if p, f := paid.Load(), free.Load(); p != wantPaid || f != wantFree {
 				t.Errorf("%s: %d paid checks and %d free ones, want %d and %d", what, p, f, wantPaid, wantFree)
 			}
 		}
-		count("the first hour", time.Hour, 61, 721)
+		count("the first hour", func() { go func() { ended <- h.run() }() }, time.Hour, 61, 721)
 		time.Sleep(time.Second)
-		h.suspect()
-		count("a publish failed", time.Millisecond, 1, 1)
+		count("a publish failed", h.suspect, time.Millisecond, 1, 1)
 		broken.Store(true)
-		h.suspect()
-		count("it is down", 10*time.Second+time.Millisecond, 11, 11)
+		count("it is down", h.suspect, 10*time.Second+time.Millisecond, 11, 11)
 		broken.Store(false)
 		time.Sleep(time.Second)
-		count("well again", time.Minute, 1, 12)
+		count("well again", func() {}, time.Minute, 1, 12)
 		if err := errors.Join(h.stop(t.Context()), <-ended); err != nil {
 			t.Error(err)
 		}
