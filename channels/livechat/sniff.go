@@ -2,6 +2,7 @@ package livechat
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -18,9 +19,20 @@ const (
 	shapeV2                     // event_type, token and license_id
 )
 
+// sniffers are used again, because every body is sniffed: a new one is seven allocations.
+var (
+	sniffers = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+	nothing  = bytes.NewReader(nil) // what an idle one has instead of somebody's body
+)
+
 // sniff looks at the names of a body's own members.
 func sniff(body []byte) shape {
-	d := jsontext.NewDecoder(bytes.NewBuffer(body), tolerate)
+	d := sniffers.Get().(*jsontext.Decoder)
+	defer func() {
+		d.Reset(nothing)
+		sniffers.Put(d)
+	}()
+	d.Reset(bytes.NewBuffer(body), tolerate)
 	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
 		return shapeOurs
 	}
